@@ -1,0 +1,1 @@
+"""What puts the rooms together: settings, daemon, command line, doctor, demo."""

@@ -1,0 +1,1 @@
+"""Where the project timeline is now, according to whom."""

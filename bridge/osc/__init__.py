@@ -1,0 +1,1 @@
+"""OSC over UDP and TCP: the address table, the server, its clients and their subscriptions."""

@@ -1,0 +1,132 @@
+"""What the player is given and what it says: one `Part` a stem of a job, notes as they become known, the transport."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bridge.music.notes import Note
+from bridge.music.sound import Stem
+from bridge.music.tempo import Transport
+from bridge.session.request import Follow, Sync
+from bridge.units import Beats, Bpm, Channel, HostTime, JobId, Pitch, Seconds, Velocity
+
+PartId = tuple[JobId, Stem]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One stem of a job as it is to be played. Launched parts (sync now, beat, bar) play once, or round and round."""
+
+    id: PartId
+    length: Seconds
+    """Of the clip, in clip seconds."""
+    threshold: float
+    """The transcriber's default, while neither the job nor the live parameter sets one."""
+    sync: Sync = Sync.NOW
+    follow: Follow = Follow.TIME
+    at: Beats | None = None
+    """Where the clip's start sits in the project (sync transport); at most one of `at` and `at_s`; neither: beat 0."""
+    at_s: Seconds | None = None
+    rate: float = 1.0
+    """Clip seconds in a project second (follow time)."""
+    bpm: Bpm | None = None
+    """The clip's own tempo (follow tempo)."""
+    loop: bool = False
+    program: int | None = None
+    """0 to 127, sent once before the first note."""
+    overrides: Mapping[str, float] = field(default_factory=dict)
+    """Live parameters that this part does not share: `threshold`, `channel`, `transpose`, `velocity`, `offset_ms`, `mute`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentNote:
+    """One note message that left."""
+
+    part: PartId
+    on: bool
+    channel: Channel
+    pitch: Pitch
+    velocity: Velocity | None
+    """None for a note-off."""
+    due: HostTime
+    lateness: Seconds
+    """Sent minus due."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotesSent:
+    """What left since the last report; at most 50 ms old."""
+
+    notes: tuple[SentNote, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PartPlayed:
+    """A launched part has played to its end; nothing of it sounds."""
+
+    part: PartId
+
+
+@dataclass(frozen=True, slots=True)
+class PartBehind:
+    """The playhead stands in what is not transcribed yet."""
+
+    part: PartId
+    seconds: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class PortChanged:
+    """The MIDI port opened, or was lost and is being watched for."""
+
+    backend: str
+    """jack, alsa, coremidi, windows or recording."""
+    name: str
+    available: bool
+    message: str
+    """For a person: what happened and what will be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerStatistics:
+    """Counted since the player started; lateness over the last 10,000 messages."""
+
+    sent: int
+    sounding: int
+    dropped_late: int
+    dropped_range: int
+    """Notes whose transposed pitch is no MIDI note."""
+    lateness_median: Seconds
+    lateness_p99: Seconds
+    lateness_max: Seconds
+
+
+PlayerEvent = NotesSent | PartPlayed | PartBehind | PortChanged | PlayerStatistics
+
+
+class Player(Protocol):
+    """Plays parts. Calls return at once; what they cause is in effect within 20 ms."""
+
+    def load(self, part: Part) -> None:
+        """Take a part; one with the same id is replaced. With sync transport it sounds from now on."""
+
+    def update(self, part: PartId, notes: Sequence[Note], until: Seconds, *, complete: bool) -> None:
+        """Add notes, or revise those with the same key; `until` and `complete` say how far they go."""
+
+    def launch(self, parts: Sequence[PartId]) -> None:
+        """Start these parts together: now, or at the transport's next beat or bar while it rolls."""
+
+    def unload(self, parts: Sequence[PartId]) -> None:
+        """Forget these parts; release what of them sounds, and nothing else."""
+
+    def override(self, part: PartId, name: str, value: float) -> None:
+        """Set a live parameter for one part."""
+
+    def set_parameter(self, name: str, value: float) -> None:
+        """Set a live parameter for all parts."""
+
+    def set_transport(self, transport: Transport) -> None:
+        """Move, start, stop or re-time the project."""
+
+    def panic(self) -> None:
+        """Unload all, release all, then CC64 = 0, CC123 and CC120 on all channels."""
