@@ -133,5 +133,7 @@ class StretchNotes(JobEvent):
     """How much of the clip is separated."""
     duration: Seconds
     """Of the whole clip."""
+    threshold: float
+    """The transcriber's default."""
     complete: bool
     """Nothing will follow for this stem."""

@@ -62,7 +62,16 @@ class NotesSent:
 
 @dataclass(frozen=True, slots=True)
 class PartPlayed:
-    """A launched part has played to its end; nothing of it sounds."""
+    """A launched part will not sound again; nothing of it sounds."""
+
+    part: PartId
+    reason: str = "played"
+    """played, or stopped where the transport's stop ended it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartStopped:
+    """A launched part was ended by a stop; nothing of it sounds, and the player has forgotten it."""
 
     part: PartId
 
@@ -96,12 +105,23 @@ class PlayerStatistics:
     dropped_late: int
     dropped_range: int
     """Notes whose transposed pitch is no MIDI note."""
+    dropped_port: int
+    """Notes that came due while there was no port."""
+    xruns: int
+    """Cycles that the audio system missed; each may have cost a message."""
     lateness_median: Seconds
     lateness_p99: Seconds
     lateness_max: Seconds
 
 
-PlayerEvent = NotesSent | PartPlayed | PartBehind | PortChanged | PlayerStatistics
+@dataclass(frozen=True, slots=True)
+class PlayerLost:
+    """The player process ended unasked: no part is loaded any more. Another one is being started."""
+
+    message: str
+
+
+PlayerEvent = NotesSent | PartPlayed | PartStopped | PartBehind | PortChanged | PlayerStatistics | PlayerLost
 
 
 class Player(Protocol):
@@ -126,7 +146,10 @@ class Player(Protocol):
         """Set a live parameter for all parts."""
 
     def set_transport(self, transport: Transport) -> None:
-        """Move, start, stop or re-time the project."""
+        """Move, start, stop or re-time the project; from rolling to parked ends what was launched on a beat or bar."""
+
+    def stop(self) -> None:
+        """End every launched part, whatever its sync; each says `PartStopped`. The transport stays as it is."""
 
     def panic(self) -> None:
         """Unload all, release all, then CC64 = 0, CC123 and CC120 on all channels."""

@@ -1,6 +1,7 @@
 """What a job needs of the rooms around it, as Protocols; those rooms fulfil them and `app` brings them together."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -8,7 +9,10 @@ from typing import Protocol
 from bridge.music.notes import NoteUpdate, StemNotes
 from bridge.music.sound import Clip, Samples, Stem
 from bridge.music.tempo import TempoMap
+from bridge.session.events import JobEvent
 from bridge.session.request import JobRequest
+from bridge.session.work import Work
+from bridge.units import JobId
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +104,27 @@ class Transcribers(Protocol):
         """Return the named transcriber or the default for the stem; raises BridgeError BAD_ARGUMENT with the valid names."""
 
 
-OpenClip = Callable[[JobRequest, int, int], Clip]
+OpenClip = Callable[[JobRequest, int, int], AbstractContextManager[Clip]]
 """(request, sample_rate, channels) -> the request's region, decoded and resampled; raises BridgeError."""
 
-CreateStemFile = Callable[[JobRequest, Stem, int, int], StemFile]
-"""(request, stem, sample_rate, channels) -> a new file in the request's output folder."""
+CreateStemFile = Callable[[Path, Stem, int, int], StemFile]
+"""(folder, stem, sample_rate, channels) -> a new file, whose name and format the settings say."""
 
 WriteMidi = Callable[[Path, Sequence[StemNotes], TempoMap, Mapping[Stem, int]], None]
 """(path, stems, tempo, channel 1-16 per stem): write a format 1 MIDI file with one named track a stem."""
+
+
+class Engine(Protocol):
+    """Where analyses run, away from the event loop."""
+
+    async def run(self, work: Work, emit: Callable[[JobEvent], None]) -> None:
+        """Run one analysis; `emit` is called on the event loop.
+
+        Raises:
+            BridgeError: why it failed: the pipeline's own reason, or WORKER_CRASHED, WORKER_STALLED, OUT_OF_MEMORY.
+            JobCancelled: `cancel` ended it.
+
+        """
+
+    def cancel(self, job: JobId) -> None:
+        """Ask the running analysis to end, if it is this job's; returns at once."""

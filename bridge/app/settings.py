@@ -1,0 +1,166 @@
+"""The settings: what `config.toml` may hold, checked as a whole before anything starts.
+
+An unknown or wrong key is an error that names the key, the value, what was expected and the nearest valid one.
+"""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from platformdirs import user_cache_path, user_config_path, user_music_path
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bridge.errors import BridgeError, ErrorCode
+from bridge.music.sound import Stem
+from bridge.session.parameters import GM_CHANNELS, PARAMETERS
+
+ChannelNumber = Annotated[int, Field(ge=1, le=16)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class OscSettings(_Section):
+    """Where OSC is listened for."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 9123
+
+
+class MidiSettings(_Section):
+    """The virtual port and its timing."""
+
+    backend: Literal["auto", "jack", "alsa", "coremidi", "windows", "recording"] = "auto"
+    port: Annotated[str, Field(min_length=1, max_length=60)] = "StemBridge"
+    jack_server: str = ""
+    lookahead_ms: Annotated[float, Field(ge=5, le=200)] = 20.0
+    late_tolerance_ms: Annotated[float, Field(ge=0, le=1000)] = 50.0
+    realtime: bool = True
+    recording: str = ""
+
+
+class ChannelSettings(_Section):
+    """The MIDI channel of each stem."""
+
+    vocals: ChannelNumber = GM_CHANNELS[Stem.VOCALS]
+    drums: ChannelNumber = GM_CHANNELS[Stem.DRUMS]
+    bass: ChannelNumber = GM_CHANNELS[Stem.BASS]
+    other: ChannelNumber = GM_CHANNELS[Stem.OTHER]
+
+
+class InferenceSettings(_Section):
+    """Separation and transcription."""
+
+    model: Annotated[str, Field(min_length=1)] = "htdemucs"
+    models_folder: str = ""
+    allow_download: bool = True
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    threads: Annotated[int, Field(ge=0, le=256)] = 0
+    transcriber: str = "auto"
+    warm_start: bool = True
+    stall_s: Annotated[float, Field(ge=5, le=3600)] = 120.0
+
+
+class OutputSettings(_Section):
+    """Files that a job leaves."""
+
+    folder: str = ""
+    stem_format: Literal["wav16", "wav24", "wav32f", "flac", "mp3"] = "wav24"
+
+
+class TransportSettings(_Section):
+    """The internal clock at the start."""
+
+    bpm: Annotated[float, Field(ge=20, le=999)] = 120.0
+
+
+class ParameterSettings(_Section):
+    """Live parameters at the start; a threshold below 0 leaves it to each transcriber."""
+
+    threshold: Annotated[float, Field(ge=-1, le=PARAMETERS["threshold"].maximum)] = -1.0
+    transpose: Annotated[int, Field(ge=-48, le=48)] = 0
+    velocity: Annotated[float, Field(ge=0, le=4)] = 1.0
+    offset_ms: Annotated[float, Field(ge=-1000, le=1000)] = 0.0
+
+
+class LogSettings(_Section):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(_Section):
+    """All of `config.toml`."""
+
+    osc: OscSettings = OscSettings()
+    midi: MidiSettings = MidiSettings()
+    channels: ChannelSettings = ChannelSettings()
+    inference: InferenceSettings = InferenceSettings()
+    output: OutputSettings = OutputSettings()
+    transport: TransportSettings = TransportSettings()
+    parameters: ParameterSettings = ParameterSettings()
+    log: LogSettings = LogSettings()
+
+    @property
+    def output_folder(self) -> Path:
+        """Where each job gets a folder of its own."""
+        return Path(self.output.folder).expanduser() if self.output.folder else user_music_path() / "StemBridge"
+
+    @property
+    def work_folder(self) -> Path:
+        """For files that live as long as a job."""
+        return user_cache_path("stembridge") / "work"
+
+
+def default_config_path() -> Path:
+    """Where the settings are looked for when no file is named."""
+    return user_config_path("stembridge") / "config.toml"
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Read a settings file, or the user's own where it exists, or take the defaults.
+
+    Raises:
+        BridgeError: FILE_NOT_FOUND for a named file that is not there, BAD_ARGUMENT for whatever is wrong in it.
+
+    """
+    if path is None:
+        path = default_config_path()
+        if not path.exists():
+            return Settings()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BridgeError(ErrorCode.FILE_NOT_FOUND, f"there is no settings file {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BridgeError(ErrorCode.BAD_ARGUMENT, f"the settings file {path} cannot be read: {error}") from error
+    return parse_settings(text, str(path))
+
+
+def parse_settings(text: str, name: str) -> Settings:
+    """Check the text of a settings file; `name` is what errors call it."""
+    try:
+        return Settings.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise BridgeError(ErrorCode.BAD_ARGUMENT, f"{name} is not TOML: {error}") from error
+    except ValidationError as error:
+        lines = [_explain(tuple(map(str, e["loc"])), e["type"], e["input"], e["msg"]) for e in error.errors()]
+        raise BridgeError(ErrorCode.BAD_ARGUMENT, f"{name}: " + "; ".join(lines)) from error
+
+
+def _explain(location: tuple[str, ...], kind: str, value: object, message: str) -> str:
+    """One wrong key in words: key, value, what was expected, the nearest valid key."""
+    key = ".".join(location)
+    if kind != "extra_forbidden":
+        return f"{key} = {value!r}: {message[:1].lower()}{message[1:]}"
+    section = Settings.model_fields.get(location[0]) if len(location) > 1 else None
+    if section is not None and section.annotation is not None:
+        valid = [f"{location[0]}.{name}" for name in section.annotation.model_fields]
+    else:
+        valid = list(Settings.model_fields)
+    everywhere = [f"{s}.{n}" for s, f in Settings.model_fields.items() for n in f.annotation.model_fields]  # type: ignore[union-attr]
+    near = difflib.get_close_matches(key, valid, 1, 0.5) or [k for k in everywhere if k.endswith(f".{location[-1]}")]
+    hint = f"did you mean {near[0]}?" if near else f"valid here: {', '.join(valid)}"
+    return f"{key} = {value!r}: there is no such key; {hint}"

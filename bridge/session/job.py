@@ -1,0 +1,76 @@
+"""One job as the book keeps it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bridge.music.sound import Stem
+from bridge.session.events import JobEvent, JobState, Stage, StretchNotes
+from bridge.session.lead import Lead
+from bridge.session.request import JobRequest, Sync
+from bridge.units import HostTime, Seconds
+
+
+@dataclass(slots=True)
+class Job:
+    """A request and what has become of it."""
+
+    request: JobRequest
+    report: Callable[[JobEvent], None]
+    accepted_at: HostTime
+    state: JobState = JobState.QUEUED
+    stage: Stage = Stage.QUEUED
+    fraction: float = 0.0
+    overrides: dict[Stem, dict[str, float]] = field(default_factory=dict)
+    """Live parameters set for this job since it was asked for."""
+    loaded: set[Stem] = field(default_factory=set)
+    """Stems that the player was given."""
+    parts: set[Stem] = field(default_factory=set)
+    """Of those, the ones it still holds."""
+    launched: bool = False
+    unloaded: bool = False
+    _separation_began: HostTime = HostTime(0.0)
+    _leads: dict[Stem, Lead] = field(default_factory=dict)
+
+    @property
+    def alive(self) -> bool:
+        """Whether more will be said about it."""
+        return not self.unloaded or self.state in (JobState.QUEUED, JobState.RUNNING)
+
+    @property
+    def ready(self) -> bool:
+        """Whether every stem has begun and none can be overtaken."""
+        return len(self._leads) == len(self.request.stems) and all(lead.enough for lead in self._leads.values())
+
+    @property
+    def speed(self) -> float:
+        """Clip seconds analysed in a second, of the slowest stem."""
+        return min((lead.speed for lead in self._leads.values()), default=0.0)
+
+    @property
+    def known(self) -> Seconds:
+        """Every onset before this is known."""
+        return min((lead.known for lead in self._leads.values()), default=Seconds(0.0))
+
+    def progress(self, stage: Stage, fraction: float, now: HostTime) -> None:
+        """Note how far the analysis is."""
+        if stage is Stage.SEPARATING and self.stage is not Stage.SEPARATING:
+            self._separation_began = now
+        self.stage, self.fraction = stage, fraction
+
+    def advance(self, event: StretchNotes, now: HostTime, rate: float) -> None:
+        """Note that a stretch of a stem is known; `rate` is how many clip seconds playback uses in a second."""
+        lead = self._leads.setdefault(event.stem, Lead(event.duration, rate, self._separation_began))
+        lead.advance(event.analysed, event.until, now)
+
+    def same_place(self, other: "Job") -> bool:
+        """Whether both put the same region of the same audio on the project's timeline."""
+        a, b = self.request, other.request
+        return (
+            a.sync is Sync.TRANSPORT
+            and b.sync is Sync.TRANSPORT
+            and (a.path, a.path2, a.start, a.end) == (b.path, b.path2, b.start, b.end)
+        )
+
+    def describe(self) -> str:
+        """Say what it is doing, for a message."""
+        return self.state if self.state in (JobState.QUEUED, JobState.RUNNING) else "loaded in the player"
