@@ -28,6 +28,8 @@ class ErrorCode(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     DISK = "disk"
     """A file could not be written."""
+    UNREACHABLE = "unreachable"
+    """Nobody answers at a network address, or it cannot be listened on."""
     NOT_SUPPORTED = "not_supported"
     INTERNAL = "internal"
     """A fault of StemBridge's own."""

@@ -27,6 +27,7 @@ class OscSettings(_Section):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 9123
+    announce: list[str] = []
 
 
 class MidiSettings(_Section):
@@ -107,6 +108,21 @@ class Settings(_Section):
     def output_folder(self) -> Path:
         """Where each job gets a folder of its own."""
         return Path(self.output.folder).expanduser() if self.output.folder else user_music_path() / "StemBridge"
+
+    @property
+    def stem_channels(self) -> dict[Stem, int]:
+        """The MIDI channel of each stem, 1 to 16."""
+        return {stem: getattr(self.channels, stem) for stem in Stem}
+
+    @property
+    def recording_path(self) -> Path:
+        """Where the recording backend writes."""
+        return Path(self.midi.recording).expanduser() if self.midi.recording else self.output_folder / "recording.jsonl"
+
+    @property
+    def threshold(self) -> float | None:
+        """The live threshold at the start; None leaves it to each transcriber."""
+        return self.parameters.threshold if self.parameters.threshold >= 0 else None
 
     @property
     def work_folder(self) -> Path:

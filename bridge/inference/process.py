@@ -86,8 +86,12 @@ class InferenceProcess:
     """Fulfils `bridge.session.ports.Engine`; all methods are called on the event loop."""
 
     def __init__(
-        self, target: Callable[..., None], arguments: tuple[object, ...], patience: Patience = Patience()
+        self,
+        target: Callable[..., None],
+        arguments: Callable[[], tuple[object, ...]] = tuple,
+        patience: Patience = Patience(),
     ) -> None:
+        """Know what to start: `target(pipe, *arguments())`, the arguments asked for at each start."""
         self._target = target
         self._arguments = arguments
         self._patience = patience
@@ -107,7 +111,7 @@ class InferenceProcess:
         """Start the process, so that it is loaded when the first job comes."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=self._target, args=(theirs, *self._arguments), name="stembridge-inference")
+        process = context.Process(target=self._target, args=(theirs, *self._arguments()), name="stembridge-inference")
         process.start()
         theirs.close()  # So that the pipe ends when the process does.
         self._process, self._pipe, self._heard = process, ours, False

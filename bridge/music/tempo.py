@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 from bridge.units import Beats, Bpm, HostTime, Seconds
 
+SHORTEST_LOOP = Seconds(0.01)
+"""A loop shorter than this does not act: it would be a buzz, and cost more than it plays."""
+
 
 class TempoPoint(NamedTuple):
     """Where a straight piece of a tempo map begins."""
@@ -98,7 +101,7 @@ class Transport:
         if not self.playing:
             return self.seconds
         ahead = self.seconds + (host - self.host)
-        bounds = self._loop_seconds()
+        bounds = self.loop_seconds
         if bounds is None or ahead < bounds[1]:
             return Seconds(ahead)
         start, end = bounds
@@ -108,31 +111,37 @@ class Transport:
         """Project beats at a host time."""
         return self.tempo.beats_at(self.position(host))
 
+    def wrap_after(self, host: HostTime) -> HostTime | None:
+        """The first time after `host` at which the loop jumps back; None while parked or without an acting loop."""
+        bounds = self.loop_seconds
+        if not self.playing or bounds is None:
+            return None
+        length = bounds[1] - bounds[0]
+        first = self.host + (bounds[1] - self.seconds)
+        # Every wrap is counted from the anchor, not from the wrap before: a thousand rounds do not drift.
+        rounds = max(0, int((host - first) // length))
+        while first + rounds * length <= host:
+            rounds += 1
+        return HostTime(first + rounds * length)
+
     def spans(self, begin: HostTime, end: HostTime) -> Iterator[Span]:
         """Cut host time `begin` to `end` into stretches without a jump; none while parked."""
         if not self.playing:
             return
-        bounds = self._loop_seconds()
-        if bounds is None:
-            yield Span(begin, self.position(begin), Seconds(end - begin), wraps=False)
-            return
-        start, stop = bounds
-        first_wrap = self.host + (stop - self.seconds)
-        # Every wrap's host time comes from the anchor, not from a running sum: a thousand rounds do not drift.
-        rounds = 0 if begin < first_wrap else 1 + int((begin - first_wrap) // (stop - start))
-        host = float(begin)
+        host = begin
         while host < end:
-            next_wrap = first_wrap + rounds * (stop - start)
-            seconds = stop - (next_wrap - host)
-            until = min(next_wrap, end)
-            if until > host:
-                yield Span(HostTime(host), Seconds(seconds), Seconds(until - host), wraps=next_wrap <= end)
+            wrap, bounds = self.wrap_after(host), self.loop_seconds
+            if wrap is None or bounds is None:
+                yield Span(host, self.position(host), Seconds(end - host), wraps=False)
+                return
+            until = min(wrap, end)
+            yield Span(host, Seconds(bounds[1] - (wrap - host)), Seconds(until - host), wraps=wrap <= end)
             host = until
-            rounds += 1
 
-    def _loop_seconds(self) -> tuple[Seconds, Seconds] | None:
-        """The loop in project seconds, or None where it cannot act: off, or the playhead already beyond its end."""
+    @property
+    def loop_seconds(self) -> tuple[Seconds, Seconds] | None:
+        """The loop in project seconds, or None where it cannot act: off, too short, or the playhead beyond its end."""
         if self.loop is None:
             return None
         start, end = self.tempo.seconds_at(self.loop.start), self.tempo.seconds_at(self.loop.end)
-        return None if self.seconds >= end else (start, end)
+        return None if self.seconds >= end or end - start < SHORTEST_LOOP else (start, end)

@@ -6,6 +6,7 @@ says exactly one of done, failed, cancelled, and exactly one unloaded. It lives 
 
 import asyncio
 import logging
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from bridge.session.events import (
     StretchNotes,
     Unloaded,
 )
-from bridge.session.job import Job
+from bridge.session.job import Audience, Job
 from bridge.session.playback import Part, PartBehind, PartId, PartPlayed, Player
 from bridge.session.ports import Engine
 from bridge.session.request import Follow, JobRequest, Sync
@@ -41,9 +42,6 @@ REPEAT_WINDOW = 2.0
 """Seconds in which the same request is taken for the same datagram delivered twice."""
 REMEMBERED = 64
 """Ended jobs whose state can still be asked for."""
-
-Report = Callable[[JobEvent], None]
-"""Tells one requester what happens to its job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +59,17 @@ class BookSettings:
 class JobBook:
     """All jobs that are remembered, by id."""
 
-    def __init__(self, engine: Engine, player: Player, settings: BookSettings, announce: Report) -> None:
+    def __init__(self, engine: Engine, player: Player, settings: BookSettings) -> None:
         self._engine = engine
         self._player = player
         self._settings = settings
-        self._announce = announce
         self._jobs: dict[JobId, Job] = {}
         self._waiting: list[Job] = []
         self._wake = asyncio.Event()
 
     # What a user asks for
 
-    def start(self, request: JobRequest, report: Report) -> None:
+    def start(self, request: JobRequest, audience: Audience) -> None:
         """Accept a job, or answer a repeated request again.
 
         Raises:
@@ -83,8 +80,10 @@ class JobBook:
         known = self._jobs.get(request.id)
         if known is not None:
             same = known.request == request
-            if same and (known.alive or now - known.accepted_at < REPEAT_WINDOW):
-                report(Accepted(request.id))
+            # Whoever asks again after a cancel means it; no datagram is delivered twice with another one in between.
+            delivered_twice = now - known.accepted_at < REPEAT_WINDOW and known.state is not JobState.CANCELLED
+            if same and (known.alive or delivered_twice):
+                audience.answer(Accepted(request.id))
                 return
             if known.alive:
                 raise BridgeError(
@@ -93,7 +92,7 @@ class JobBook:
                 )
         if self.waiting + self.running > QUEUE_LENGTH:
             raise BridgeError(ErrorCode.BUSY, f"{QUEUE_LENGTH} jobs are waiting already; try again when one has ended")
-        job = Job(request, report, accepted_at=now)
+        job = Job(request, audience, accepted_at=now)
         self._jobs.pop(request.id, None)
         self._jobs[request.id] = job
         self._waiting.append(job)
@@ -104,28 +103,46 @@ class JobBook:
 
     def cancel(self, job_id: JobId | None) -> None:
         """End the analysis and the notes of one job, or of all; raises BridgeError NO_SUCH_JOB for an unknown id."""
-        self._end(job_id, "cancelled")
+        self.end(job_id, "cancelled")
 
     def unload(self, job_id: JobId | None) -> None:
         """End the notes of one job, or of all; an analysis that still runs for them is cancelled."""
-        self._end(job_id, "unloaded")
+        self.end(job_id, "unloaded")
 
-    def stop(self) -> None:
-        """End the notes of every launched job, or of one still to be launched; analyses go on, for their files."""
-        for job in list(self._jobs.values()):
+    def stop(self, job_id: JobId | None) -> None:
+        """End the notes of a launched job, or of all, also of those still to be launched; analyses go on, for their files."""
+        for job in list(self._jobs.values()) if job_id is None else [self._find(job_id)]:
             if job.request.sync is not Sync.TRANSPORT:
                 self._unload(job, "stopped")
 
-    def end_all(self, reason: str) -> None:
-        """End everything: a panic, or the player is gone."""
-        for job in list(self._jobs.values()):
+    def end(self, job_id: JobId | None, reason: str) -> None:
+        """End the analysis and the notes of one job, or of all, for a reason that `unloaded` then gives."""
+        if job_id is None:
+            ending = [job for job in self._jobs.values() if job.alive]
+        else:
+            job = self._find(job_id)
+            if not job.alive:
+                raise BridgeError(ErrorCode.NO_SUCH_JOB, f"job {job_id!r} has ended already; there is nothing to end")
+            ending = [job]
+        for job in ending:
             self._cancel_analysis(job)
             self._unload(job, reason)
 
-    def override(self, job_id: JobId, stem: Stem | None, name: str, value: float) -> None:
-        """Set a live parameter for one job, or one stem of it."""
+    def override(self, job_id: JobId, parameter: str, value: float) -> None:
+        """Set a live parameter for one job: `threshold` for all its stems, `channel/bass` for that one.
+
+        Raises:
+            BridgeError: NO_SUCH_JOB, or BAD_ARGUMENT for a stem that the job does not have.
+
+        """
         job = self._find(job_id)
-        for part in (stem,) if stem else job.request.stems:
+        name, _, stem = parameter.partition("/")
+        stems = (Stem(stem),) if stem else job.request.stems
+        if not set(stems) <= set(job.request.stems):
+            raise BridgeError(
+                ErrorCode.BAD_ARGUMENT, f"job {job_id!r} has no {stem}, only {', '.join(job.request.stems)}"
+            )
+        for part in stems:
             job.overrides.setdefault(part, {})[name] = value
             if part in job.parts:
                 self._player.override((job_id, part), name, value)
@@ -278,16 +295,6 @@ class JobBook:
 
     # Endings
 
-    def _end(self, job_id: JobId | None, reason: str) -> None:
-        if job_id is None:
-            self.end_all(reason)
-            return
-        job = self._find(job_id)
-        if not job.alive:
-            raise BridgeError(ErrorCode.NO_SUCH_JOB, f"job {job_id!r} has ended already; there is nothing to end")
-        self._cancel_analysis(job)
-        self._unload(job, reason)
-
     def _cancel_analysis(self, job: Job) -> None:
         if job.state not in (JobState.QUEUED, JobState.RUNNING):
             return
@@ -325,12 +332,11 @@ class JobBook:
 
     def _say(self, job: Job, event: JobEvent) -> None:
         log.debug("%s", event)
-        job.report(event)
-        self._announce(event)
+        job.audience.tell(event)
 
 
 def folder_name(request: JobRequest) -> str:
-    """A folder name that says the clip and the job, safe on every file system."""
-    return "".join(c if c.isalnum() or c in "-_ ." else "_" for c in f"{request.path.stem} {request.id}")[:100].strip(
-        " ."
-    )
+    """A folder name that says the clip and the job, safe on every file system and different for different jobs."""
+    said = f"{request.path.stem} {request.id}"
+    safe = "".join(c if c.isalnum() or c in "-_ ." else "_" for c in said)[:100].strip(" .")
+    return safe if safe == said else f"{safe}-{zlib.crc32(said.encode()):08x}"

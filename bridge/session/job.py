@@ -1,7 +1,7 @@
 """One job as the book keeps it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from bridge.music.sound import Stem
 from bridge.session.events import JobEvent, JobState, Stage, StretchNotes
@@ -10,12 +10,22 @@ from bridge.session.request import JobRequest, Sync
 from bridge.units import HostTime, Seconds
 
 
+class Audience(Protocol):
+    """Who hears what happens to a job."""
+
+    def answer(self, event: JobEvent) -> None:
+        """Tell the requester alone."""
+
+    def tell(self, event: JobEvent) -> None:
+        """Tell the requester and all who listen to jobs, each once."""
+
+
 @dataclass(slots=True)
 class Job:
     """A request and what has become of it."""
 
     request: JobRequest
-    report: Callable[[JobEvent], None]
+    audience: Audience
     accepted_at: HostTime
     state: JobState = JobState.QUEUED
     stage: Stage = Stage.QUEUED

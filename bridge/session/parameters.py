@@ -32,7 +32,7 @@ PARAMETERS: dict[str, Parameter] = {
             1.0,
             "confidence",
             "notes less sure than this stay silent; until it is set, each transcriber's own default holds"
-            " (madmom-cnn 0.55, madmom-rnn 0.35, each the network's onset activation)",
+            " (madmom-cnn 0.55, the network's onset activation; madmom-rnn 0.35, its onset activation smoothed, at most 1)",
         ),
         Parameter("transpose", 0, -48, 48, "semitones", "added to every pitch but the drums'", whole=True),
         Parameter("velocity", 1.0, 0.0, 4.0, "gain", "multiplies every velocity; the result stays within 1 to 127"),

@@ -3,7 +3,8 @@
 It runs in the inference process, or in the caller's for an offline render; what it finds leaves through `emit` at once.
 """
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -25,6 +26,9 @@ from bridge.session.ports import (
 from bridge.session.work import JobCancelled, Work
 from bridge.units import Seconds
 
+REPORT_SHARE = 0.1
+"""Of the time that the analysis takes, at most so much goes into quality reports on the way."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
@@ -41,13 +45,16 @@ class Pipeline:
 
         Raises:
             BridgeError: what went wrong, for the one who asked.
-            JobCancelled: `cancelled()` became true; what was half written is removed.
+            JobCancelled: `cancelled()` became true; stems not yet complete are removed.
 
         """
 
-        def say(event: JobEvent) -> None:
+        def heed() -> None:
             if cancelled():
                 raise JobCancelled
+
+        def say(event: JobEvent) -> None:
+            heed()
             emit(event)
 
         request = work.request
@@ -59,18 +66,23 @@ class Pipeline:
         ):
             lines = {stem: self._line(work, stem, separator, undo) for stem in request.stems}
             say(Progress(request.id, Stage.SEPARATING, 0.0))
+            spare = _SpareTime()
             for stretch in separator.separate(clip, request.stems):
                 for stem, samples in stretch.stems.items():
-                    for event in lines[stem].advance(samples, clip.frames):
-                        say(event)
+                    say(lines[stem].advance(samples, clip.frames))
                 analysed = max(line.frames for line in lines.values())
                 say(Progress(request.id, Stage.SEPARATING, analysed / clip.frames))
-            for stage, finish in ((Stage.MEASURING, _StemLine.whole_quality), (Stage.WRITING, self._write)):
-                for done, line in enumerate(lines.values()):
-                    say(Progress(request.id, stage, done / len(lines)))
-                    say(finish(line))
-            say(Progress(request.id, Stage.WRITING, 1.0))
+                for line in lines.values():
+                    if (quality := line.quality_so_far(spare, heed)) is not None:
+                        say(quality)
+            for done, line in enumerate(lines.values()):
+                say(Progress(request.id, Stage.WRITING, done / len(lines)))
+                say(self._write(line))
             undo.pop_all()
+            for done, line in enumerate(lines.values()):
+                say(Progress(request.id, Stage.MEASURING, done / len(lines)))
+                say(line.whole_quality(heed))
+            say(Progress(request.id, Stage.MEASURING, 1.0))
 
     def _line(self, work: Work, stem: Stem, separator: Separator, undo: ExitStack) -> "_StemLine":
         transcriber = self.transcribers.get(work.request.transcriber, stem)
@@ -114,10 +126,13 @@ class _StemLine:
     notes: dict[NoteKey, Note] = field(default_factory=dict)
     frames: int = 0
     """Separated so far."""
+    known: Seconds = Seconds(0.0)
+    """Every onset before this is known."""
     measured: Seconds = Seconds(0.0)
+    """Up to here a quality report has been given."""
 
-    def advance(self, samples: Samples, clip_frames: int) -> Iterator[JobEvent]:
-        """Take the next finished stretch, shape (channels, frames); yield its notes first, then how well they match."""
+    def advance(self, samples: Samples, clip_frames: int) -> StretchNotes:
+        """Take the next finished stretch, shape (channels, frames); return what notes it brought."""
         self.frames += samples.shape[1]
         complete = self.frames >= clip_frames
         update = self.transcription.feed(samples)
@@ -125,9 +140,11 @@ class _StemLine:
             rest = self.transcription.finish()
             update = NoteUpdate(update.notes + rest.notes, rest.until)
         self.notes.update((note.key, note) for note in update.notes)
-        job = self.work.request.id
-        yield StretchNotes(
-            job,
+        self.known = update.until
+        self.file.write(samples)
+        self.meter.add(samples)
+        return StretchNotes(
+            self.work.request.id,
             self.stem,
             notes=update.notes,
             until=update.until,
@@ -136,17 +153,47 @@ class _StemLine:
             threshold=self.default_threshold,
             complete=complete,
         )
-        self.file.write(samples)
-        self.meter.add(samples)
-        if update.until > self.measured:
-            yield Quality(job, self.stem, self.meter.report(self.sounding(), self.measured, update.until))
-            self.measured = update.until
 
-    def whole_quality(self) -> Quality:
-        """How well all notes match the whole stem."""
+    def quality_so_far(self, spare: "_SpareTime", heed: Callable[[], None]) -> Quality | None:
+        """How well the notes since the last report match, if there is time to say it now."""
+        if self.known <= self.measured or not spare.enough:
+            return None
+        with spare:
+            report = self.meter.report(self.sounding(), self.measured, self.known, heed)
+        self.measured = self.known
+        return Quality(self.work.request.id, self.stem, report)
+
+    def whole_quality(self, heed: Callable[[], None]) -> Quality:
+        """How well all notes match the whole stem; `heed` is called often and may raise."""
         end = Seconds(self.frames / self.sample_rate)
-        return Quality(self.work.request.id, self.stem, self.meter.report(self.sounding(), Seconds(0.0), end))
+        return Quality(self.work.request.id, self.stem, self.meter.report(self.sounding(), Seconds(0.0), end, heed))
 
     def sounding(self) -> tuple[Note, ...]:
         """The notes at the threshold, in order of onset."""
         return tuple(self.notes[key] for key in sorted(self.notes) if self.notes[key].confidence >= self.threshold)
+
+
+@dataclass(slots=True)
+class _SpareTime:
+    """Sees to it that reports on the way take a small share of the time: notes come first.
+
+    What is not reported for want of time is part of the next report, and of the whole one at the end.
+    """
+
+    began: float = field(default_factory=time.perf_counter)
+    spent: float = 0.0
+    last: float = 1.0
+    """What the last report took; a cautious guess before the first."""
+    _since: float = 0.0
+
+    @property
+    def enough(self) -> bool:
+        """Whether another report like the last one would stay within the share."""
+        return self.spent + self.last <= REPORT_SHARE * (time.perf_counter() - self.began)
+
+    def __enter__(self) -> None:
+        self._since = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.last = time.perf_counter() - self._since
+        self.spent += self.last

@@ -62,18 +62,11 @@ class NotesSent:
 
 @dataclass(frozen=True, slots=True)
 class PartPlayed:
-    """A launched part will not sound again; nothing of it sounds."""
+    """A launched part will not sound again; nothing of it sounds, and the player has forgotten it."""
 
     part: PartId
     reason: str = "played"
     """played, or stopped where the transport's stop ended it."""
-
-
-@dataclass(frozen=True, slots=True)
-class PartStopped:
-    """A launched part was ended by a stop; nothing of it sounds, and the player has forgotten it."""
-
-    part: PartId
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +114,7 @@ class PlayerLost:
     message: str
 
 
-PlayerEvent = NotesSent | PartPlayed | PartStopped | PartBehind | PortChanged | PlayerStatistics | PlayerLost
+PlayerEvent = NotesSent | PartPlayed | PartBehind | PortChanged | PlayerStatistics | PlayerLost
 
 
 class Player(Protocol):
@@ -149,7 +142,7 @@ class Player(Protocol):
         """Move, start, stop or re-time the project; from rolling to parked ends what was launched on a beat or bar."""
 
     def stop(self) -> None:
-        """End every launched part, whatever its sync; each says `PartStopped`. The transport stays as it is."""
+        """End every launched part, whatever its sync; each says `PartPlayed`, reason stopped. The transport stays as it is."""
 
     def panic(self) -> None:
         """Unload all, release all, then CC64 = 0, CC123 and CC120 on all channels."""

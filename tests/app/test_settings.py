@@ -20,7 +20,9 @@ def test_the_shipped_file_explains_every_key() -> None:
     for section, field in Settings.model_fields.items():
         body = text.split(f"[{section}]")[1].split("\n[")[0]
         for key in field.annotation.model_fields:
-            assert re.search(rf"^{key} = .*  # \S.{{9}}", body, re.M), f"{section}.{key} is missing or not explained"
+            assert re.search(rf"^{key} = .*  # \S.{{9}}", body, re.MULTILINE), (
+                f"{section}.{key} is missing or not explained"
+            )
 
 
 @pytest.mark.parametrize(

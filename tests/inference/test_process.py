@@ -64,7 +64,7 @@ class Engine(InferenceProcess):
     """With what it said kept."""
 
     def __init__(self, target: Callable[..., None] = worker, **patience: float) -> None:
-        super().__init__(target, (), Patience(**{k: Seconds(v) for k, v in patience.items()}))
+        super().__init__(target, patience=Patience(**{k: Seconds(v) for k, v in patience.items()}))
         self.said: list[JobEvent] = []
         self.moved = asyncio.Event()
 

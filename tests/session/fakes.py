@@ -73,6 +73,20 @@ class RecordingPlayer:
         return [name for name, _ in self.calls]
 
 
+@dataclass
+class RecordingAudience:
+    """Fulfils `Audience`."""
+
+    told: list[JobEvent] = field(default_factory=list)
+    answered: list[JobEvent] = field(default_factory=list)
+
+    def tell(self, event: JobEvent) -> None:
+        self.told.append(event)
+
+    def answer(self, event: JobEvent) -> None:
+        self.answered.append(event)
+
+
 class ScriptedEngine:
     """Fulfils `Engine`: the test says what each analysis finds and how it ends."""
 

@@ -26,7 +26,7 @@ from bridge.session.parameters import GM_CHANNELS
 from bridge.session.playback import PartBehind, PartPlayed
 from bridge.session.request import Follow, JobRequest, Sync
 from bridge.units import Bpm, HostTime, JobId, Seconds
-from tests.session.fakes import RecordingPlayer, ScriptedEngine, note, stretch
+from tests.session.fakes import RecordingAudience, RecordingPlayer, ScriptedEngine, note, stretch
 
 
 def request(job: str = "a", **changes: object) -> JobRequest:
@@ -41,7 +41,6 @@ class Desk:
     player: RecordingPlayer = field(default_factory=RecordingPlayer)
     now: float = 100.0
     heard: list[JobEvent] = field(default_factory=list)
-    announced: list[JobEvent] = field(default_factory=list)
     threshold: float | None = None
 
     def __post_init__(self) -> None:
@@ -52,10 +51,10 @@ class Desk:
             channels=lambda: GM_CHANNELS,
             threshold=lambda: self.threshold,
         )
-        self.book = JobBook(self.engine, self.player, settings, self.announced.append)
+        self.book = JobBook(self.engine, self.player, settings)
 
     def start(self, job: str = "a", **changes: object) -> None:
-        self.book.start(request(job, **changes), self.heard.append)
+        self.book.start(request(job, **changes), RecordingAudience(self.heard))
 
     async def running(self, job: str = "a", **changes: object) -> None:
         """Start a job and bring it to where its analysis separates."""
@@ -90,7 +89,6 @@ async def test_a_job_is_accepted_played_done_and_unloaded_once_each(desk: Desk) 
     desk.book.played(PartPlayed((JobId("a"), Stem.VOCALS)))
     assert desk.endings() == [Done(JobId("a")), Unloaded(JobId("a"), "played")]
     assert desk.heard[0] == Accepted(JobId("a"))
-    assert [e for e in desk.announced if isinstance(e, Done | Unloaded)] == desk.endings()
 
 
 async def test_playback_waits_until_it_cannot_overtake_a_slow_analysis(desk: Desk) -> None:
@@ -223,15 +221,32 @@ async def test_an_unforeseen_fault_fails_the_job_and_not_the_book(desk: Desk) ->
 
 
 async def test_a_repeated_request_is_answered_again_and_runs_once(desk: Desk) -> None:
-    desk.start()
-    again: list[JobEvent] = []
-    desk.book.start(request(), again.append)
-    assert again == [Accepted(JobId("a"))]
-    desk.book.cancel(JobId("a"))
+    await desk.running()
+    again = RecordingAudience()
+    desk.book.start(request(), again)
+    assert again.answered == [Accepted(JobId("a"))]
+    desk.engine.find(stretch("a", 10.0, complete=True))
+    desk.engine.end()
+    await desk.settle()
+    desk.book.played(PartPlayed((JobId("a"), Stem.VOCALS)))
     desk.now += REPEAT_WINDOW / 2
-    desk.book.start(request(), again.append)
-    assert again[1:] == [Accepted(JobId("a"))]
-    assert [s[1] for s in desk.book.states(None)] == [JobState.CANCELLED]
+    desk.book.start(request(), again)
+    assert again.answered[1:] == [Accepted(JobId("a"))]
+    assert again.told == []
+    assert [s[1] for s in desk.book.states(None)] == [JobState.DONE]
+
+
+async def test_a_request_repeated_after_a_cancel_or_later_runs_again(desk: Desk) -> None:
+    desk.start()
+    desk.book.cancel(JobId("a"))
+    desk.start()
+    assert [s[1] for s in desk.book.states(None)] == [JobState.QUEUED]
+    await desk.settle()
+    desk.engine.end()
+    await desk.settle()
+    desk.now += REPEAT_WINDOW + 1
+    desk.start()
+    assert [s[1] for s in desk.book.states(None)] == [JobState.QUEUED]
 
 
 async def test_an_active_id_with_other_arguments_is_refused_and_a_finished_one_taken(desk: Desk) -> None:
@@ -264,7 +279,7 @@ async def test_stop_ends_what_was_launched_and_leaves_transport_jobs_and_analyse
     await desk.running("stopped")
     desk.now += 1
     desk.engine.find(stretch("stopped", 6.0, note(1.0)))
-    desk.book.stop()
+    desk.book.stop(None)
     assert desk.endings("stopped") == [Unloaded(JobId("stopped"), "stopped")]
     desk.engine.find(stretch("stopped", 10.0, note(8.0), complete=True))
     desk.engine.end()
@@ -302,10 +317,16 @@ async def test_another_region_or_stem_of_the_file_is_not_replaced(desk: Desk) ->
 async def test_a_value_for_one_job_reaches_its_parts_now_and_later(desk: Desk) -> None:
     await desk.running(stems=(Stem.VOCALS, Stem.BASS), parameters={"threshold": 0.3})
     desk.engine.find(stretch("a", 3.0, stem=Stem.VOCALS))
-    desk.book.override(JobId("a"), None, "threshold", 0.8)
+    desk.book.override(JobId("a"), "threshold", 0.8)
     assert desk.player.calls[-1] == ("override", (("a", Stem.VOCALS), "threshold", 0.8))
     desk.engine.find(stretch("a", 3.0, stem=Stem.BASS))
     assert desk.player.loaded[JobId("a"), Stem.BASS].overrides == {"threshold": 0.8}
+
+
+async def test_a_value_for_a_stem_that_the_job_does_not_have_is_refused(desk: Desk) -> None:
+    desk.start()
+    with pytest.raises(BridgeError, match="no bass, only vocals"):
+        desk.book.override(JobId("a"), "channel/bass", 5)
 
 
 async def test_the_playhead_catching_up_is_told_as_behind(desk: Desk) -> None:
@@ -327,6 +348,11 @@ async def test_states_tell_stage_and_fraction(desk: Desk) -> None:
     assert list(desk.book.states(JobId("a"))) == [("a", JobState.RUNNING, Stage.SEPARATING, 0.0)]
 
 
-def test_a_folder_is_named_by_clip_and_job_on_any_file_system() -> None:
-    name = folder_name(replace(request("take/1:é?"), path=Path("/x/My Song.mp3")))
-    assert name == "My Song take_1_é_"
+def test_a_folder_is_named_by_clip_and_job_safely_and_differently() -> None:
+    def name(job: str) -> str:
+        return folder_name(replace(request(job), path=Path("/x/My Song.mp3")))
+
+    assert name("take 1") == "My Song take 1"
+    odd = [name(job) for job in ("a/../../b", "a_.._.._b", "a:.._.._b", "x" * 200, "x" * 201)]
+    assert len(set(odd)) == len(odd)
+    assert all(not set("/:") & set(n) and len(n) < 120 for n in odd)

@@ -1,0 +1,86 @@
+"""The door of the job book: a request's files are looked at before it is accepted, away from the event loop.
+
+A disk that has gone to sleep, or a network drive that has gone away, then delays that one job and nothing else. What is asked
+about the job meanwhile waits until it is accepted or refused, so that a quick cancel finds it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from bridge.audio.clip import check_region
+from bridge.audio.source import probe
+from bridge.errors import BridgeError, ErrorCode
+from bridge.session.book import JobBook
+from bridge.session.job import Audience
+from bridge.session.request import JobRequest
+from bridge.units import JobId
+
+Refuse = Callable[[BridgeError], None]
+"""Tells the one who asked why there will be no job."""
+
+PATIENCE = 10.0
+"""Seconds that a file system may take to open a file."""
+AT_A_TIME = 32
+"""Requests whose files are being looked at; more is a flood or a dead disk."""
+
+
+class Admission:
+    """Admits requests to the book; all methods are called on the event loop."""
+
+    def __init__(self, book: JobBook) -> None:
+        self._book = book
+        self._undecided: dict[JobId, list[Callable[[], None]]] = {}
+        """What is to be done about each request once it is decided."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, request: JobRequest, audience: Audience, refuse: Refuse) -> None:
+        """Accept a job once its files prove to be audio; a refusal goes to `refuse`.
+
+        Raises:
+            BridgeError: BUSY.
+
+        """
+        if request.id in self._undecided:
+            self._undecided[request.id].append(lambda: self._book.start(request, audience))
+            return
+        if len(self._undecided) >= AT_A_TIME:
+            raise BridgeError(ErrorCode.BUSY, f"the files of {AT_A_TIME} jobs are still being opened; try again soon")
+        self._undecided[request.id] = []
+        task = asyncio.create_task(self._decide(request, audience, refuse), name=f"admit {request.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def end(self, job: JobId | None, end: Callable[[JobId | None], None]) -> None:
+        """End a job, or all, in the way that `end` does: now, or when it has been decided; raises what `end` raises."""
+        if job is None:
+            end(None)
+        for each, actions in self._undecided.items():
+            if job in (None, each):
+                actions.append(partial(end, each))
+        if job is not None and job not in self._undecided:
+            end(job)
+
+    async def _decide(self, request: JobRequest, audience: Audience, refuse: Refuse) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.to_thread(_look_at, request)
+            self._book.start(request, audience)
+        except BridgeError as error:
+            refuse(error)
+        except TimeoutError:
+            words = f"{request.path}: the disk did not open it within {PATIENCE:g} s"
+            refuse(BridgeError(ErrorCode.BAD_AUDIO, words))
+        finally:
+            # Whatever was asked meanwhile about a job that is now refused has nothing to act on, and was told so: by the refusal.
+            for action in self._undecided.pop(request.id):
+                try:
+                    action()
+                except BridgeError as error:
+                    refuse(error)
+
+
+def _look_at(request: JobRequest) -> None:
+    """Check that a request's files are audio and hold its region; raises BridgeError."""
+    facts = [probe(path) for path in (request.path, request.path2) if path is not None]
+    check_region(facts, request.start, request.end)

@@ -1,0 +1,59 @@
+"""Puts the pipeline together from the settings: for the inference process, and for an offline render."""
+
+import logging
+from pathlib import Path
+
+from bridge.app.settings import Settings
+from bridge.audio.clip import FileClip, open_clip
+from bridge.audio.stem_file import AudioStemFile, StemFormat
+from bridge.inference.models import ModelLoader, ModelOptions
+from bridge.inference.transcribers import MadmomTranscribers
+from bridge.midi.file import write_midi
+from bridge.music.sound import Stem
+from bridge.session.pipeline import Pipeline
+from bridge.session.request import JobRequest
+
+log = logging.getLogger("bridge.audio")
+
+
+def build_pipeline(settings: Settings, threads: int) -> Pipeline:
+    """Return a pipeline whose models are loaded when they are first needed; `threads` are for torch."""
+
+    def clip(request: JobRequest, sample_rate: int, channels: int) -> FileClip:
+        opened = open_clip(
+            request.path,
+            request.path2,
+            request.start,
+            request.end,
+            sample_rate=sample_rate,
+            channels=channels,
+            work_dir=settings.work_folder,
+        )
+        for warning in opened.warnings:
+            log.warning("job %s: %s", request.id, warning)
+        return opened
+
+    def stem_file(folder: Path, stem: Stem, sample_rate: int, channels: int) -> AudioStemFile:
+        folder.mkdir(parents=True, exist_ok=True)
+        kind = StemFormat(settings.output.stem_format)
+        return AudioStemFile(folder / f"{stem}{kind.suffix}", kind, sample_rate, channels)
+
+    return Pipeline(
+        separators=ModelLoader(model_options(settings, threads)),
+        transcribers=MadmomTranscribers(settings.inference.transcriber),
+        open_clip=clip,
+        create_stem_file=stem_file,
+        write_midi=write_midi,
+    )
+
+
+def model_options(settings: Settings, threads: int) -> ModelOptions:
+    """The part of the settings that says where models come from and where they run."""
+    chosen = settings.inference
+    return ModelOptions(
+        model=chosen.model,
+        folder=Path(chosen.models_folder).expanduser() if chosen.models_folder else None,
+        device=chosen.device,
+        threads=threads,
+        allow_download=chosen.allow_download,
+    )

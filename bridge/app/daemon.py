@@ -1,0 +1,280 @@
+"""The daemon: the one place that constructs the rooms and carries what one says to the others."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from bridge.app import worker
+from bridge.app.admission import Admission
+from bridge.app.settings import Settings
+from bridge.clock.internal import InternalClock
+from bridge.inference.process import InferenceProcess, Patience
+from bridge.midi.client import PlayerProcess
+from bridge.midi.options import PlayerOptions
+from bridge.music.tempo import Transport
+from bridge.osc import encode
+from bridge.osc.codec import OscMessage
+from bridge.osc.rows import Topic
+from bridge.osc.server import OscServer, Reporter, ServerOptions
+from bridge.session import commands
+from bridge.session.book import BookSettings, JobBook
+from bridge.session.commands import Command
+from bridge.session.events import JobEvent
+from bridge.session.live import LiveParameters
+from bridge.session.playback import (
+    NotesSent,
+    PartBehind,
+    PartPlayed,
+    PlayerEvent,
+    PlayerLost,
+    PlayerStatistics,
+    PortChanged,
+)
+from bridge.units import Bpm, HostTime, Seconds
+
+log = logging.getLogger("bridge")
+
+TRANSPORT_INTERVAL = 1 / 30
+"""Seconds between the positions that subscribers of a rolling transport hear."""
+
+
+def run_daemon(settings: Settings) -> int:
+    """Run until Ctrl-C or SIGTERM; raises BridgeError where it cannot listen."""
+    # Windows' default loop serves no UDP sockets.
+    factory = asyncio.SelectorEventLoop if sys.platform == "win32" else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(Daemon(settings).run())
+    return 0
+
+
+def _now() -> HostTime:
+    return HostTime(time.perf_counter())
+
+
+class Daemon:
+    """All rooms, alive; fulfils `bridge.osc.server.Handler`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._version = version("stembridge")
+        osc = settings.osc
+        self._server = OscServer(ServerOptions(osc.host, osc.port, tuple(osc.announce)), self)
+        self._player = PlayerProcess(player_options(settings), self._hear)
+        self._engine = InferenceProcess(
+            worker.main, lambda: (settings, self._threads()), Patience(step=Seconds(settings.inference.stall_s))
+        )
+        self._clock = InternalClock(Bpm(settings.transport.bpm), _now, self._transport_changed)
+        self._live = LiveParameters(self._player, _initial_parameters(settings))
+        self._book = JobBook(
+            self._engine,
+            self._player,
+            BookSettings(
+                folder=settings.output_folder,
+                now=_now,
+                project_bpm=lambda: self._clock.bpm,
+                channels=self._live.channels,
+                threshold=lambda: self._live.threshold,
+            ),
+        )
+        self._admission = Admission(self._book)
+        self._port: PortChanged | None = None
+        self._statistics: PlayerStatistics | None = None
+
+    async def run(self) -> None:
+        """Serve until SIGINT or SIGTERM, then release every note and leave."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C cancels this task instead.
+                loop.add_signal_handler(name, stop.set)
+        await self._server.start()
+        try:
+            await self._player.start()
+            self._engine.start()
+            self._server.broadcast(encode.hello(self._version))
+            log.info("StemBridge %s is ready; files go to %s", self._version, self._settings.output_folder)
+            async with asyncio.TaskGroup() as tasks:
+                serving = [
+                    tasks.create_task(self._book.run(), name="jobs"),
+                    tasks.create_task(self._tell_position(), name="transport"),
+                ]
+                await stop.wait()
+                for task in serving:
+                    task.cancel()
+        finally:
+            self._book.end(None, "stopped")
+            self._server.close()
+            await self._player.close()
+            await self._engine.close()
+
+    def _threads(self) -> int:
+        """For separation: all cores, or all but one where the player must share them without priority."""
+        cores = os.cpu_count() or 1
+        return self._settings.inference.threads or (cores if self._player.realtime else max(1, cores - 1))
+
+    # Commands
+
+    def handle(self, command: Command, client: Reporter) -> None:
+        """Carry out a command; what cannot be done raises BridgeError."""
+        match command:
+            case commands.StartJob(request):
+                self._admission.start(
+                    request,
+                    _OscAudience(self._server, client),
+                    lambda error: client.refuse(request.id, "/bridge/job/start", error),
+                )
+            case commands.CancelJob(job):
+                self._admission.end(job, self._book.cancel)
+            case commands.UnloadJob(job):
+                self._admission.end(job, self._book.unload)
+            case commands.AskJobs(job):
+                for state in self._book.states(job):
+                    client.send(encode.job_state(*state))
+            case commands.PlayTransport():
+                self._clock.play()
+            case commands.StopTransport():
+                self._admission.end(None, self._book.stop)
+                self._clock.stop()
+            case commands.Locate(beats):
+                self._clock.locate(beats)
+            case commands.SetTempo(bpm):
+                self._clock.set_tempo(bpm)
+            case commands.SetLoop(start, end, on):
+                self._clock.set_loop(start, end, on=on)
+            case commands.SetParameter():
+                self._set_parameter(command, client)
+            case commands.AskParameter(name):
+                client.send(encode.parameter(name, self._live.get(name)).message)
+            case commands.AskVersion():
+                client.send(encode.version(self._version))
+            case commands.AskStatus():
+                client.send(encode.status(self._status()))
+            case commands.Panic():
+                self._player.panic()
+                self._admission.end(None, lambda job: self._book.end(job, "panic"))
+                client.send(encode.panic().message)
+
+    def snapshot(self, topic: Topic) -> Sequence[OscMessage]:
+        """Tell a new subscriber how things stand."""
+        match topic:
+            case Topic.JOB:
+                return [encode.job_state(*state) for state in self._book.states(None)]
+            case Topic.TRANSPORT:
+                return [encode.transport(self._clock.transport, _now()).message]
+            case Topic.PARAM:
+                return [encode.parameter(name, value).message for name, value in self._live]
+            case Topic.MIDI if self._port is not None:
+                return [encode.port(self._port).message]
+            case _:
+                return []
+
+    def _set_parameter(self, command: commands.SetParameter, client: Reporter) -> None:
+        if command.job is None:
+            self._live.set(command.name, command.value)
+        else:
+            self._book.override(command.job, command.name, command.value)
+        said = encode.parameter(command.name, command.value, command.job)
+        client.send(said.message)
+        self._server.publish(*said)
+
+    def _status(self) -> dict[str, str | int | float]:
+        """What `/bridge/status` tells, in its order."""
+        port, played = self._port, self._statistics
+        status: dict[str, str | int | float] = {
+            "version": self._version,
+            "midi": port.backend if port else "opening",
+            "midi_port": port.name if port else "",
+            "midi_available": int(port is not None and port.available),
+            "player_pid": self._player.pid or 0,
+            "inference_pid": self._engine.pid or 0,
+            "jobs_running": self._book.running,
+            "jobs_waiting": self._book.waiting,
+        }
+        if played is not None:
+            status |= {
+                "sent": played.sent,
+                "sounding": played.sounding,
+                "dropped_late": played.dropped_late,
+                "dropped_range": played.dropped_range,
+                "dropped_port": played.dropped_port,
+                "xruns": played.xruns,
+                "lateness_median_ms": played.lateness_median * 1000,
+                "lateness_p99_ms": played.lateness_p99 * 1000,
+                "lateness_max_ms": played.lateness_max * 1000,
+            }
+        return status | self._server.counters()
+
+    # News
+
+    def _transport_changed(self, transport: Transport) -> None:
+        self._player.set_transport(transport)
+        self._server.publish(*encode.transport(transport, _now()))
+
+    async def _tell_position(self) -> None:
+        while True:
+            await asyncio.sleep(TRANSPORT_INTERVAL)
+            if self._clock.transport.playing:
+                self._server.publish(*encode.transport(self._clock.transport, _now()))
+
+    def _hear(self, event: PlayerEvent) -> None:
+        """Take in what the player says."""
+        match event:
+            case NotesSent(notes):
+                for note in notes:
+                    self._server.publish(*encode.note(note))
+            case PartPlayed():
+                self._book.played(event)
+            case PartBehind():
+                self._book.behind(event)
+            case PortChanged():
+                log.log(logging.INFO if event.available else logging.WARNING, "MIDI: %s", event.message)
+                self._port = event
+                self._server.publish(*encode.port(event))
+            case PlayerStatistics():
+                self._statistics = event
+            case PlayerLost(message):
+                log.error("the player ended: %s", message)
+                self._book.end(None, "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class _OscAudience:
+    """One requester and the subscribers; fulfils `bridge.session.job.Audience`."""
+
+    server: OscServer
+    requester: Reporter
+
+    def answer(self, event: JobEvent) -> None:
+        self.requester.send(encode.job_event(event).message)
+
+    def tell(self, event: JobEvent) -> None:
+        self.server.publish(*encode.job_event(event), self.requester)
+
+
+def player_options(settings: Settings) -> PlayerOptions:
+    midi = settings.midi
+    return PlayerOptions(
+        backend=midi.backend,
+        port=midi.port,
+        jack_server=midi.jack_server or None,
+        lookahead_ms=midi.lookahead_ms,
+        late_tolerance_ms=midi.late_tolerance_ms,
+        recording=settings.recording_path,
+        realtime=midi.realtime,
+    )
+
+
+def _initial_parameters(settings: Settings) -> dict[str, float]:
+    """The live parameters that the settings set."""
+    initial: dict[str, float] = {f"channel/{stem}": number for stem, number in settings.stem_channels.items()}
+    initial |= {name: value for name, value in settings.parameters if name != "threshold"}
+    if settings.threshold is not None:
+        initial["threshold"] = settings.threshold
+    return initial

@@ -1,0 +1,37 @@
+"""The inference process: the pipeline with its models, put together where torch and madmom are loaded."""
+
+import logging
+import os
+from multiprocessing.connection import Connection
+
+from bridge.app import logs
+from bridge.app.settings import Settings
+from bridge.errors import BridgeError
+from bridge.inference.worker import Analyse, serve, silence_standard_output
+from bridge.music.sound import Stem
+
+log = logging.getLogger("bridge.inference")
+
+
+def main(pipe: Connection, settings: Settings, threads: int) -> None:
+    """Serve analyses on a pipe; the target of the process that `InferenceProcess` starts."""
+    # Before torch is loaded: its threads are to sleep while they wait for each other. Spinning, they would take the cores from
+    # whatever else is playing, and on a busy machine wait longer than they work.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    logs.configure(settings.log.level)
+    silence_standard_output()
+    serve(pipe, lambda: _load(settings, threads))
+
+
+def _load(settings: Settings, threads: int) -> Analyse:
+    # Here and not above: the daemon imports this module to name `main`, and must stay without torch and madmom.
+    from bridge.app.analysis import build_pipeline  # noqa: PLC0415
+
+    pipeline = build_pipeline(settings, threads)
+    if settings.inference.warm_start:
+        try:
+            separator = pipeline.separators.load(None, (Stem.VOCALS,))
+            pipeline.transcribers.get(settings.inference.transcriber, Stem.VOCALS).start(separator.sample_rate)
+        except BridgeError as error:  # The jobs will say so again, each to the one who asked.
+            log.warning("nothing loaded ahead: %s", error.message)
+    return pipeline.run

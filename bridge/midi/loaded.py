@@ -1,0 +1,111 @@
+"""A part in the sequencer: its notes, and its passes, one for each time that the playhead runs over the clip."""
+
+from bisect import bisect_left, insort
+from dataclasses import dataclass, field
+from heapq import heappush
+from math import inf
+from operator import itemgetter
+
+from bridge.midi.clip_clock import ClipClock
+from bridge.midi.messages import Token
+from bridge.music.notes import Note, NoteKey
+from bridge.music.tempo import SHORTEST_LOOP
+from bridge.session.playback import Part
+from bridge.session.request import Sync
+from bridge.units import HostTime, Seconds
+
+NEARLY = 1e-6
+"""Clip seconds within which a note is at a pass's edge, whatever rounding made of it."""
+
+
+@dataclass(slots=True, eq=False)
+class Pass:
+    """One run over the clip, from a seek, launch or wrap to the next."""
+
+    clock: ClipClock
+    begin: Seconds
+    """Clip second at which it begins; notes before it belong to no pass, or to the one before."""
+    length: Seconds
+    """Of the clip."""
+    stops: float = inf
+    """Host time at which the transport's loop cuts it."""
+    todo: list[NoteKey] = field(default_factory=list)
+    """A heap: the notes still to be struck, in clip time, so that a change of tempo keeps their order."""
+    handled: set[NoteKey] = field(default_factory=set)
+    """Struck, or dropped and counted: not again in this pass."""
+
+    @property
+    def begins(self) -> HostTime:
+        """Host time at which it begins."""
+        return self.clock.host_at(self.begin)
+
+    @property
+    def end(self) -> Seconds:
+        """Clip second at which it ends: the clip's own, or the loop's."""
+        return self.length if self.stops == inf else Seconds(min(self.length, self.clock.clip_at(self.stops)))
+
+    @property
+    def over(self) -> float:
+        """Host time at which it ends."""
+        return min(self.stops, self.clock.host_at(self.length))
+
+    def add(self, key: NoteKey) -> None:
+        """Take a note that is new, or is not what it was."""
+        if key not in self.handled and key[0] >= self.begin - NEARLY:
+            heappush(self.todo, key)
+
+
+@dataclass(slots=True, eq=False)
+class Sounding:
+    """A note that was handed on and whose end has not passed."""
+
+    key: NoteKey
+    during: Pass
+    off: HostTime | None = None
+    """When its note-off was said to be due."""
+
+
+@dataclass(slots=True, eq=False)
+class Loaded:
+    """A part and all that the sequencer knows of it."""
+
+    part: Part
+    notes: dict[NoteKey, Note] = field(default_factory=dict)
+    order: list[NoteKey] = field(default_factory=list)
+    """Their keys, sorted."""
+    until: Seconds = Seconds(0.0)
+    complete: bool = False
+    passes: list[Pass] = field(default_factory=list)
+    sounding: dict[Token, Sounding] = field(default_factory=dict)
+    programmed: bool = False
+    said_behind: float = -inf
+
+    @property
+    def locked(self) -> bool:
+        """Whether it lies on the project's timeline; otherwise it is launched."""
+        return self.part.sync is Sync.TRANSPORT
+
+    @property
+    def loops(self) -> bool:
+        """Whether a launched part goes round; one too short to be music plays once."""
+        return self.part.loop and self.part.length >= SHORTEST_LOOP
+
+    def begin(self, clock: ClipClock, begin: Seconds, stops: float = inf) -> Pass:
+        """Open a pass with every note known from `begin` on."""
+        # A sorted list is a heap.
+        todo = self.order[bisect_left(self.order, begin - NEARLY, key=itemgetter(0)) :]
+        return Pass(clock, begin, self.part.length, stops, todo)
+
+    def add(self, note: Note) -> None:
+        """Take a note, or what has become of one."""
+        if note.key not in self.notes:
+            insort(self.order, note.key)
+        self.notes[note.key] = note
+        for during in self.passes:
+            during.add(note.key)
+
+    def end_of(self, note: Note) -> Seconds:
+        """The clip second at which a note ends; an open one ends with the clip, or where the finished analysis ended."""
+        if note.duration is not None:
+            return Seconds(note.onset + note.duration)
+        return Seconds(min(self.until, self.part.length)) if self.complete else self.part.length

@@ -1,0 +1,130 @@
+"""The sequencer and the emitter driven by a clock that a test turns by hand; nothing here sends anything."""
+
+from dataclasses import dataclass
+
+from bridge.midi.emitter import Emitter
+from bridge.midi.messages import Emission, NoteOn, Silence
+from bridge.midi.sequencer import Sequencer
+from bridge.music.notes import Note
+from bridge.music.sound import Stem
+from bridge.music.tempo import Transport
+from bridge.session.playback import PartBehind, PartPlayed
+
+START = 1000.0
+TICK = 0.005
+LOOKAHEAD = 0.020
+TOLERANCE = 0.050
+
+
+def note(onset, pitch=60, duration=0.1, confidence=0.9, velocity=80):
+    return Note(onset, duration, pitch, velocity, confidence)
+
+
+@dataclass(frozen=True)
+class Out:
+    """One message, with the time at which the emitter gave it."""
+
+    at: float
+    emission: Emission
+
+    @property
+    def due(self):
+        return self.emission.due
+
+    @property
+    def data(self):
+        return self.emission.data
+
+    @property
+    def on(self):
+        return self.emission.on
+
+    @property
+    def place(self):
+        return (self.data[0] & 15) + 1, self.data[1]
+
+
+class Rig:
+    """Plays as the player process does: look ahead every tick, hand on, emit what is due."""
+
+    def __init__(self, transport: Transport | None = None) -> None:
+        self.now = START
+        self.sequencer = Sequencer(TOLERANCE, transport or Transport(START, 0.0, False))
+        self.emitter = Emitter(TOLERANCE)
+        self.out: list[Out] = []
+        self.events: list[PartPlayed | PartBehind] = []
+        self.struck: list[NoteOn] = []
+
+    def __getattr__(self, name):
+        """A sequencer's method, at the present time where it asks for one."""
+        method = getattr(self.sequencer, name)
+
+        def call(*args, **keywords):
+            if name in ("load", "set_transport"):
+                keywords["now"] = self.now
+            method(*args, **keywords)
+            self._hand_on()
+
+        return call
+
+    def launch(self, *parts):
+        self.sequencer.launch(parts, self.now)
+        self._hand_on()
+
+    def transport(self, seconds, playing=True, **keywords):
+        self.sequencer.set_transport(Transport(self.now, seconds, playing, **keywords), self.now)
+        self._hand_on()
+
+    def run(self, seconds, tick=TICK):
+        """Let time pass."""
+        end = self.now + seconds
+        while self.now < end:
+            self.sequencer.advance(self.now, self.now + LOOKAHEAD)
+            self._hand_on()
+            self._emit()
+            self.now = min(self.now + tick, end)
+        self._emit()
+        return self
+
+    def silence(self):
+        """What the end of the pipe does."""
+        self.emitter.accept(Silence((64, 123), every_channel=False))
+        self._emit()
+
+    def _emit(self):
+        self.out += [Out(self.now, e) for e in self.emitter.take(self.now, self.now)]
+
+    def _hand_on(self):
+        commands, events = self.sequencer.take()
+        for command in commands:
+            if isinstance(command, NoteOn):
+                self.struck.append(command)
+            self.emitter.accept(command)
+        self.events += events
+
+    @property
+    def notes(self):
+        return [o for o in self.out if o.emission.note is not None]
+
+    @property
+    def ons(self):
+        return [o for o in self.out if o.on]
+
+    @property
+    def offs(self):
+        return [o for o in self.notes if not o.on]
+
+    def times(self, since=START):
+        """When notes were due, from the rig's start on, with their pitch."""
+        return [(round(o.due - since, 6), o.data[1]) for o in self.ons]
+
+    def sounding(self):
+        sounding = set()
+        for o in self.notes:
+            (sounding.add if o.on else sounding.discard)(o.place)
+        return sounding
+
+
+VOCALS = ("job", Stem.VOCALS)
+DRUMS = ("job", Stem.DRUMS)
+OTHER_JOB = ("other", Stem.VOCALS)

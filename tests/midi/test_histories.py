@@ -1,0 +1,208 @@
+"""Random histories of all that can be said to a player, and one oracle that knows when notes of a locked part are due."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from bridge.midi.clip_clock import locked
+from bridge.music.notes import Note
+from bridge.music.sound import Stem
+from bridge.music.tempo import Loop, TempoMap, TempoPoint, Transport
+from bridge.session.playback import Part, PartPlayed
+from bridge.session.request import Follow, Sync
+from tests.midi.rig import START, TOLERANCE, VOCALS, Rig
+
+ids = st.sampled_from([("a", Stem.VOCALS), ("a", Stem.DRUMS), ("b", Stem.VOCALS), ("c", Stem.BASS)])
+onsets = st.integers(0, 20).map(lambda n: n / 10)
+notes = st.builds(
+    Note,
+    onset=onsets,
+    duration=st.none() | st.sampled_from([0.0, 0.01, 0.1, 1.0]),
+    pitch=st.sampled_from([0, 60, 61, 127]),
+    velocity=st.integers(1, 127),
+    confidence=st.sampled_from([0.2, 0.6, 0.9]),
+)
+overrides = st.one_of(
+    st.tuples(st.just("threshold"), st.sampled_from([0.0, 0.5, 0.7, 1.0])),
+    st.tuples(st.just("mute"), st.sampled_from([0, 1])),
+    st.tuples(st.just("channel"), st.sampled_from([1, 3, 10])),
+    st.tuples(st.just("transpose"), st.sampled_from([-12, 0, 1])),
+    st.tuples(st.just("velocity"), st.sampled_from([0.0, 1.0, 4.0])),
+    st.tuples(st.just("offset_ms"), st.sampled_from([-500.0, -20.0, 0.0, 30.0, 500.0])),
+)
+loops = st.none() | st.tuples(st.sampled_from([0.0, 0.5]), st.sampled_from([0.05, 0.5, 1.0])).map(
+    lambda t: Loop(t[0], sum(t))
+)
+tempi = st.sampled_from([60, 97, 240]).map(TempoMap.constant)
+
+
+class Histories(RuleBasedStateMachine):
+    def __init__(self):
+        super().__init__()
+        self.rig = Rig()
+        self.checked = 0
+        self.sounding = set()
+
+    @rule(
+        part=ids,
+        sync=st.sampled_from(Sync),
+        follow=st.sampled_from(Follow),
+        loop=st.booleans(),
+        at=st.sampled_from([None, 0.0, 1.0]),
+        rate=st.sampled_from([0.5, 1.0, 3.0]),
+        program=st.none() | st.just(5),
+    )
+    def load(self, part, sync, follow, loop, at, rate, program):  # noqa: PLR0917
+        self.rig.load(Part(part, 2.0, 0.5, sync, follow, at, rate=rate, bpm=90, loop=loop, program=program))
+
+    @rule(part=ids, notes=st.lists(notes, min_size=3, max_size=8), sync=st.sampled_from(Sync), loop=st.booleans())
+    def play(self, part, notes, sync, loop):
+        self.rig.load(Part(part, 2.0, 0.5, sync, loop=loop, overrides={"channel": 1}))
+        self.rig.update(part, notes, 2.0, complete=True)
+        self.rig.launch(part)
+        self.rig.run(0.3)
+
+    @rule(part=ids, notes=st.lists(notes, max_size=6), until=onsets, complete=st.booleans())
+    def update(self, part, notes, until, complete):
+        self.rig.update(part, notes, until, complete=complete)
+
+    @rule(parts=st.lists(ids, min_size=1, max_size=3, unique=True))
+    def launch(self, parts):
+        self.rig.launch(*parts)
+
+    @rule(parts=st.lists(ids, min_size=1, max_size=2))
+    def unload(self, parts):
+        self.rig.unload(parts)
+        self.rig.run(0.02)
+        gone = {t.token for t in self.rig.struck if t.part in parts}
+        assert not gone & {token for token, note in self.rig.emitter._notes.items() if note.sounding}
+
+    @rule(part=ids, what=overrides)
+    def override(self, part, what):
+        self.rig.override(part, *what)
+
+    @rule(stem=st.sampled_from(Stem), what=overrides)
+    def set_parameter(self, stem, what):
+        name, value = what
+        self.rig.set_parameter(f"{name}/{stem}" if name in ("mute", "channel") else name, value)
+
+    @rule(seconds=st.floats(0, 2), playing=st.booleans(), tempo=tempi, loop=loops)
+    def locate(self, seconds, playing, tempo, loop):
+        self.rig.transport(seconds, playing, tempo=tempo, loop=loop)
+
+    @rule(error=st.floats(-0.01, 0.01))
+    def correct(self, error):
+        old = self.rig.sequencer._transport
+        if old.playing:
+            self.rig.transport(old.position(self.rig.now) + error, tempo=old.tempo, loop=old.loop)
+
+    @rule()
+    def stop(self):
+        self.rig.stop()
+
+    @rule()
+    def clear(self):
+        self.rig.clear()
+
+    @rule(seconds=st.sampled_from([0.003, 0.02, 0.3, 1.0]))
+    def run(self, seconds):
+        self.rig.run(seconds)
+
+    @rule()
+    def stall(self):
+        self.rig.now += 0.2
+
+    @invariant()
+    def every_pitch_is_struck_and_released_in_turn(self):
+        for out in self.rig.out[self.checked :]:
+            if out.emission.note is None:
+                continue
+            assert (out.place in self.sounding) is not out.on
+            (self.sounding.add if out.on else self.sounding.discard)(out.place)
+            assert out.at >= out.due
+            if out.on:
+                assert out.at - out.due <= TOLERANCE + 1e-9
+        self.checked = len(self.rig.out)
+
+    def teardown(self):
+        self.rig.clear()
+        self.rig.run(0.01)
+        self.every_pitch_is_struck_and_released_in_turn()
+        assert not self.sounding
+        assert self.rig.emitter.next_due() is None
+        assert self.rig.emitter._notes == {}
+
+
+TestHistories = Histories.TestCase
+TestHistories.settings = settings(
+    max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
+
+some_notes = st.lists(
+    st.builds(
+        Note,
+        st.integers(0, 79).map(lambda n: n / 40 + 0.003),
+        st.just(0.02),
+        st.integers(40, 80),
+        st.just(80),
+        st.just(0.9),
+    ),
+    max_size=15,
+    unique_by=lambda n: n.key,
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    some_notes,
+    st.sampled_from(Follow),
+    st.floats(0, 3),
+    st.sampled_from([60, 97, 150]),
+    st.sampled_from([0.7, 1.0]),
+    st.floats(0, 4),
+    st.none() | st.tuples(st.floats(0, 3), st.floats(0.3, 2)).map(lambda t: Loop(t[0], sum(t))),
+)
+def test_a_locked_part_sounds_exactly_where_the_transport_passes_it(  # noqa: PLR0917
+    notes, follow, at, bpm, rate, seconds, loop
+):
+    tempo = TempoMap((TempoPoint(0.0, 0.0), TempoPoint(1.0, 1.5)), 100)
+    transport = Transport(START, seconds, True, tempo, loop)
+    part = Part(VOCALS, 2.0, 0.5, Sync.TRANSPORT, follow, at, rate=rate, bpm=bpm)
+    rig = Rig()
+    rig.load(part)
+    rig.update(VOCALS, notes, 2.0, complete=True)
+    rig.set_transport(transport)
+    rig.run(4.0)
+    expected = []
+    for span in transport.spans(START, START + 4.0):
+        clock = locked(part, tempo, span.host, span.seconds)
+        for note in notes:
+            due = clock.host_at(note.onset)
+            if span.host <= due < span.host + span.length:
+                expected.append((due, note.pitch))
+    # A note on the very edge of a span may fall on either side of it.
+    played = sorted((on.due, on.pitch) for on in rig.struck if on.due < START + 4.0 - 1e-6)
+    expected = sorted(e for e in expected if e[0] < START + 4.0 - 1e-6)
+    assert [t for t, _ in played] == pytest.approx([t for t, _ in expected], abs=1e-6)
+    assert Counter(p for _, p in played) == Counter(p for _, p in expected)
+
+
+@settings(deadline=None, max_examples=100)
+@given(some_notes, st.lists(st.integers(0, 15), max_size=15), st.lists(st.floats(0, 0.5), max_size=6))
+def test_a_part_played_once_strikes_each_of_its_notes_once_however_often_it_is_revised(notes, revisions, pauses):
+    rig = Rig()
+    rig.load(Part(VOCALS, 2.0, 0.5))
+    rig.update(VOCALS, notes, 2.0, complete=not pauses)
+    rig.launch(VOCALS)
+    for pause in pauses:
+        rig.run(pause)
+        rig.update(VOCALS, [notes[r] for r in revisions if r < len(notes)], 2.0, complete=True)
+    rig.run(3.0)
+    assert sorted((round(on.due - START, 6), on.pitch) for on in rig.struck) == sorted(
+        (round(n.onset, 6), n.pitch) for n in notes
+    )
+    assert rig.events == [PartPlayed(VOCALS)]
+    assert not rig.sounding()
