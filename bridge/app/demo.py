@@ -77,6 +77,7 @@ class _Show:
         self._arrivals = arrivals
         self._began = 0.0
         self._heard = 0
+        self._ready = 0.0
         self._files: tuple[Path, Path] | None = None
         self._quality: tuple[Value, ...] = ()
 
@@ -111,6 +112,7 @@ class _Show:
             case "progress", (_, str(what), float(fraction)):
                 self._line(f"[dim]{what:<11}[/] {'█' * round(fraction * 30):<30} {fraction:4.0%}")
             case "ready", (_, float(speed), float(lead)):
+                self._ready = time.perf_counter()
                 self._line(f"[green]ready[/]: {lead:.1f} s known, analysed at {speed:.1f} x real time; it plays now")
             case "result", (_, _, int(notes), str(midi), str(stem), str(model)):
                 self._files = (Path(midi), Path(stem))
@@ -135,8 +137,11 @@ class _Show:
             if status != NOTE_ON or not velocity:
                 continue
             if not self._heard:
-                seconds = arrival.host - self._began
-                self._line(f"[bold]first note {seconds:.2f} s after the message[/]", arrival.host)
+                words = (
+                    f"[bold]first note {arrival.host - self._began:.2f} s after the message[/],"
+                    f" {arrival.host - self._ready:.2f} s after playback began: the song starts without a voice"
+                )
+                self._line(words, arrival.host)
             self._heard += 1
             channel = (arrival.data[0] & 0x0F) + 1
             self._line(

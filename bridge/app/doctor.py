@@ -1,6 +1,7 @@
 """`stembridge doctor`, `ports` and `models`: what is here, what is missing, and what to do about it."""
 
 import asyncio
+import logging
 import os
 import shutil
 import sys
@@ -48,6 +49,7 @@ class Finding(NamedTuple):
 def examine(settings: Settings, config: Path | None) -> int:
     """Check everything, a line each; return 1 if something is wrong."""
     console = Console(highlight=False, soft_wrap=True)
+    logging.getLogger("bridge").setLevel(logging.WARNING)  # The findings say it in their own words.
     marks = {"ok": "[green]ok   [/]", "note": "[yellow]note [/]", "wrong": "[red]WRONG[/]"}
     worst = 0
     for check in (_about, _osc, _midi, _realtime, _device, _weights, _transcriber, _disk):
@@ -70,7 +72,7 @@ def print_models(settings: Settings) -> int:
     """List the models that can be asked for."""
     table = Table()
     for name in ("model", "weights", "from", "stems"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for model in ModelLoader(model_options(settings, 1)).list_models():
         stems = "as in its file" if model.stems is None else ", ".join(model.stems)
         mark = "here" if model.present else "to be fetched" if settings.inference.allow_download else "missing"

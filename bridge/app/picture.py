@@ -86,7 +86,8 @@ def save_picture(path: Path, audio: Samples | Clip, sample_rate: int, notes: Seq
     axes.set_xlabel("time (min:s)" if seconds > _CLOCK_SECONDS else "time (s)")
     axes.set_ylabel("pitch")
     axes.set_title(f"{title}: {len(notes)} {'note' if len(notes) == 1 else 'notes'}", loc="left", parse_math=False)
-    figure.colorbar(bars, ax=axes, pad=0.01, aspect=40, label="notes (boxes): confidence")
+    if any(note.confidence != 1.0 for note in notes):  # Notes out of a MIDI file have none to show.
+        figure.colorbar(bars, ax=axes, pad=0.01, aspect=40, label="notes (boxes): confidence")
     figure.colorbar(level, ax=axes, pad=0.01, aspect=40, label="stem (shade): level in dB below its loudest")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from bridge.app.analysis import build_pipeline
 from bridge.app.console import progress_bar, quality_table, values_of
 from bridge.app.picture import save_picture
 from bridge.app.settings import Settings
-from bridge.audio.clip import open_clip
+from bridge.audio.clip import check_region, open_clip
 from bridge.audio.source import probe
 from bridge.errors import BridgeError, ErrorCode
 from bridge.music.notes import Note, NoteKey
@@ -43,6 +43,9 @@ def render(settings: Settings, options: argparse.Namespace) -> int:
         channels=settings.stem_channels,
         threshold=options.threshold if options.threshold is not None else settings.threshold,
     )
+    check_region(
+        [probe(work.request.path)], work.request.start, work.request.end
+    )  # Before seconds go into loading models.
     pipeline = build_pipeline(settings, settings.inference.threads or os.cpu_count() or 1)
     found = _Found()
     with progress_bar(console) as bar:

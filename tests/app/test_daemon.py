@@ -167,13 +167,17 @@ def test_the_ports_notes_are_those_of_an_offline_render(studio: Studio) -> None:
 
 
 def test_notes_sound_while_later_segments_have_not_begun(studio: Studio) -> None:
+    dropped = int(studio.daemon.status().get("dropped_late", 0))
     studio.ear.start_job("a", studio.song(20), model="held")
     assert studio.synth.wait_for(lambda: len(studio.synth.ons) >= 4, 30)
     assert studio.segments_begun() <= 4, "three segments were free and the fourth waits at the gate"
     assert studio.ear.endings("a") == []
     studio.open_gate()
     studio.ear.wait("job/unloaded", "a", timeout=60)
-    assert len(studio.synth.ons) == 38
+    dropped = int(studio.daemon.status()["dropped_late"]) - dropped
+    assert len(studio.synth.ons) + dropped == 38, (
+        "each note sounds once, or is counted as come too late on a busy machine"
+    )
     assert studio.segments_begun() == 7
 
 

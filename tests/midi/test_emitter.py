@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.midi.emitter import SHORTEST_NOTE, Emitter
@@ -146,6 +146,7 @@ recent = st.integers(0, 5)
 soon = st.sampled_from([0.0, 0.01, 0.1, 1.0])
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.just("on"), soon, st.sampled_from([60, 61]), st.sampled_from([1, 2]))

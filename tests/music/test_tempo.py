@@ -1,7 +1,7 @@
 from itertools import accumulate
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.music.tempo import SHORTEST_LOOP, Loop, TempoMap, TempoPoint, Transport
@@ -27,21 +27,25 @@ def transports(draw, loops=True):
     return Transport(draw(st.floats(0, 1e5)), draw(st.floats(-30, 120)), True, tempo, loop)
 
 
+@settings(deadline=None)
 @given(tempo_maps(), st.floats(-100, 500))
 def test_seconds_become_beats_and_the_same_seconds_again(tempo, seconds):
     assert tempo.seconds_at(tempo.beats_at(seconds)) == pytest.approx(seconds, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(tempo_maps(), st.floats(-100, 500))
 def test_beats_become_seconds_and_the_same_beats_again(tempo, beats):
     assert tempo.beats_at(tempo.seconds_at(beats)) == pytest.approx(beats, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(tempo_maps(), st.floats(-100, 500), st.floats(0.001, 10))
 def test_later_seconds_are_later_beats(tempo, seconds, step):
     assert tempo.beats_at(seconds + step) > tempo.beats_at(seconds)
 
 
+@settings(deadline=None)
 @given(tempo_maps(), st.floats(-100, 500))
 def test_the_tempo_is_the_slope_of_the_map(tempo, seconds):
     step = 1e-4
@@ -51,6 +55,7 @@ def test_the_tempo_is_the_slope_of_the_map(tempo, seconds):
     assert slope * 60 == pytest.approx(tempo.bpm_at(seconds), rel=1e-6)
 
 
+@settings(deadline=None)
 @given(transports(), st.floats(0, 200), st.floats(0.001, 200))
 def test_spans_tile_the_interval(transport, after, length):
     begin, end = transport.host + after, transport.host + after + length
@@ -62,6 +67,7 @@ def test_spans_tile_the_interval(transport, after, length):
     assert at == pytest.approx(end, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(transports(), st.floats(0, 200), st.floats(0.001, 200))
 def test_a_span_runs_where_the_position_says_and_wraps_at_the_loop_s_end(transport, after, length):
     begin = transport.host + after
@@ -82,6 +88,7 @@ def test_a_thousand_rounds_do_not_drift():
         assert span.seconds == pytest.approx(start, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(transports(), st.floats(0, 500))
 def test_the_next_wrap_is_after_the_time_asked_for_and_less_than_a_round_away(transport, after):
     host = transport.host + after
@@ -91,7 +98,7 @@ def test_the_next_wrap_is_after_the_time_asked_for_and_less_than_a_round_away(tr
         return
     start, end = transport.loop_seconds
     first = transport.host + end - transport.seconds
-    assert host < wrap <= max(first, host + (end - start) + 1e-9)
+    assert host < wrap <= max(first, host + (end - start)) + 1e-9
 
 
 def test_a_parked_transport_stands_still_and_has_no_spans():
