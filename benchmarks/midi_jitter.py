@@ -4,7 +4,7 @@ Plays 500 notes on a 10 ms grid through the player process, on a jackd of its ow
 receiving JACK client in another process. Lateness is what the player reports, sent minus due; jitter is how far each arrival is
 from where the grid puts it, given the median.
 
-    python benchmarks/midi_jitter.py [--period 256] [--notes 500] [--realtime-server] [--nice 10]
+    python -m benchmarks.midi_jitter [--period 256] [--notes 500] [--realtime-server] [--nice 10]
 """
 
 import argparse

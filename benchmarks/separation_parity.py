@@ -1,6 +1,6 @@
 """Streamed separation against `demucs.api.Separator(shifts=0, overlap=0.25)` in one run: differences and times.
 
-    python benchmarks/separation_parity.py [--seconds 20] [--threads 1] [--model htdemucs [--folder DIR]]
+    python -m benchmarks.separation_parity [--seconds 20] [--threads 1] [--model htdemucs [--folder DIR]]
 
 Without `--model`, networks with random weights of every kind that Demucs knows; `htdemucs, full width` has the size of
 the published one, so its times are those of the real model.

@@ -24,10 +24,11 @@ from bridge.osc.codec import OscMessage
 from bridge.osc.rows import Topic
 from bridge.osc.server import OscServer, Reporter, ServerOptions
 from bridge.session import commands
-from bridge.session.book import BookSettings, JobBook
+from bridge.session.book import JobBook
 from bridge.session.commands import Command
 from bridge.session.events import JobEvent
 from bridge.session.live import LiveParameters
+from bridge.session.plan import Surroundings
 from bridge.session.playback import (
     NotesSent,
     PartBehind,
@@ -75,7 +76,7 @@ class Daemon:
         self._book = JobBook(
             self._engine,
             self._player,
-            BookSettings(
+            Surroundings(
                 folder=settings.output_folder,
                 now=_now,
                 project_bpm=lambda: self._clock.bpm,

@@ -178,9 +178,6 @@ class PlayerProcess:
         self._transport = transport
         self._post("set_transport", transport)
 
-    def stop(self) -> None:
-        self._post("stop")
-
     def panic(self) -> None:
         self._post("panic")
 

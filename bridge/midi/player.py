@@ -117,7 +117,6 @@ class _Playback:
             "override": sequencer.override,
             "set_parameter": sequencer.set_parameter,
             "set_transport": lambda transport: sequencer.set_transport(transport, _now()),
-            "stop": sequencer.stop,
             "panic": self._panic,
             REPORT_STATISTICS: self._report_statistics,
         }

@@ -129,12 +129,6 @@ class Sequencer:
             elif loaded.passes:
                 rejoin_launched(loaded, old, transport, now)
 
-    def stop(self) -> None:
-        """End every launched part."""
-        for loaded in list(self._parts.values()):
-            if loaded.passes and not loaded.locked:
-                self._end_part(loaded, "stopped")
-
     # What time brings
 
     def advance(self, now: HostTime, horizon: HostTime) -> None:

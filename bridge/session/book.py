@@ -6,10 +6,7 @@ says exactly one of done, failed, cancelled, and exactly one unloaded. It lives 
 
 import asyncio
 import logging
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 
 from bridge.errors import BridgeError, ErrorCode
 from bridge.music.sound import Stem
@@ -29,11 +26,12 @@ from bridge.session.events import (
     Unloaded,
 )
 from bridge.session.job import Audience, Job
-from bridge.session.playback import Part, PartBehind, PartId, PartPlayed, Player
+from bridge.session.plan import Surroundings, part_of, playback_rate, work_of
+from bridge.session.playback import PartBehind, PartId, PartPlayed, Player
 from bridge.session.ports import Engine
-from bridge.session.request import Follow, JobRequest, Sync
-from bridge.session.work import JobCancelled, Work
-from bridge.units import Bpm, HostTime, JobId
+from bridge.session.request import JobRequest, Sync
+from bridge.session.work import JobCancelled
+from bridge.units import JobId
 
 log = logging.getLogger("bridge.jobs")
 
@@ -44,25 +42,13 @@ REMEMBERED = 64
 """Ended jobs whose state can still be asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class BookSettings:
-    """What the book asks of the daemon around it."""
-
-    folder: Path
-    """Below it each job's folder."""
-    now: Callable[[], HostTime]
-    project_bpm: Callable[[], Bpm]
-    channels: Callable[[], Mapping[Stem, int]]
-    threshold: Callable[[], float | None]
-
-
 class JobBook:
     """All jobs that are remembered, by id."""
 
-    def __init__(self, engine: Engine, player: Player, settings: BookSettings) -> None:
+    def __init__(self, engine: Engine, player: Player, surroundings: Surroundings) -> None:
         self._engine = engine
         self._player = player
-        self._settings = settings
+        self._surroundings = surroundings
         self._jobs: dict[JobId, Job] = {}
         self._waiting: list[Job] = []
         self._wake = asyncio.Event()
@@ -76,7 +62,7 @@ class JobBook:
             BridgeError: ID_IN_USE, BUSY; nothing was changed.
 
         """
-        now = self._settings.now()
+        now = self._surroundings.now()
         known = self._jobs.get(request.id)
         if known is not None:
             same = known.request == request
@@ -194,7 +180,7 @@ class JobBook:
     async def _analyse(self, job: Job) -> None:
         request = job.request
         try:
-            await self._engine.run(self._work(request), lambda event: self._take(job, event))
+            await self._engine.run(work_of(request, self._surroundings), lambda event: self._take(job, event))
         except JobCancelled:
             return
         except BridgeError as error:
@@ -216,17 +202,6 @@ class JobBook:
             # Every part was played before the last file was written.
             self._unload(job, "played")
 
-    def _work(self, request: JobRequest) -> Work:
-        settings = self._settings
-        channels = {stem: int(request.parameters.get("channel", n)) for stem, n in settings.channels().items()}
-        return Work(
-            request,
-            settings.folder / folder_name(request),
-            request.bpm or settings.project_bpm(),
-            channels,
-            settings.threshold(),
-        )
-
     def _take(self, job: Job, event: JobEvent) -> None:
         """Take in what the analysis found, unless the job was ended meanwhile."""
         if job.state is not JobState.RUNNING:
@@ -236,7 +211,7 @@ class JobBook:
                 self._play(job, event)
                 return
             case Progress(_, stage, fraction):
-                job.progress(stage, fraction, self._settings.now())
+                job.progress(stage, fraction, self._surroundings.now())
             case Result():
                 log.info("job %s: %s, %d notes, %s", job.request.id, event.stem, event.notes, event.model)
         self._say(job, event)
@@ -246,42 +221,17 @@ class JobBook:
         part: PartId = (request.id, event.stem)
         if event.stem not in job.loaded and not job.unloaded:
             self._replace_same_clip(job, event.stem)
-            self._player.load(self._part(job, event))
+            self._player.load(part_of(job, event))
             job.loaded.add(event.stem)
             job.parts.add(event.stem)
         if event.stem in job.parts:
             self._player.update(part, event.notes, event.until, complete=event.complete)
-        job.advance(event, self._settings.now(), self._rate(request))
+        job.advance(event, self._surroundings.now(), playback_rate(request, self._surroundings.project_bpm()))
         if not job.launched and job.ready:
             job.launched = True
             self._say(job, Ready(request.id, job.speed, job.known))
             if request.sync is not Sync.TRANSPORT and job.parts:
                 self._player.launch([(request.id, stem) for stem in request.stems if stem in job.parts])
-
-    def _part(self, job: Job, event: StretchNotes) -> Part:
-        request = job.request
-        program = request.parameters.get("program")
-        return Part(
-            id=(request.id, event.stem),
-            length=event.duration,
-            threshold=event.threshold,
-            sync=request.sync,
-            follow=request.follow,
-            at=request.at,
-            at_s=request.at_s,
-            rate=request.rate,
-            bpm=request.bpm,
-            loop=request.loop,
-            program=None if program is None else int(program),
-            overrides={k: v for k, v in request.parameters.items() if k != "program"}
-            | job.overrides.get(event.stem, {}),
-        )
-
-    def _rate(self, request: JobRequest) -> float:
-        """Clip seconds that playback uses in a second."""
-        if request.follow is Follow.TEMPO and request.bpm:
-            return self._settings.project_bpm() / request.bpm
-        return request.rate
 
     def _replace_same_clip(self, job: Job, stem: Stem) -> None:
         """A clip's stem that lies on the project's timeline lies there once: the newer job's notes take its place."""
@@ -333,10 +283,3 @@ class JobBook:
     def _say(self, job: Job, event: JobEvent) -> None:
         log.debug("%s", event)
         job.audience.tell(event)
-
-
-def folder_name(request: JobRequest) -> str:
-    """A folder name that says the clip and the job, safe on every file system and different for different jobs."""
-    said = f"{request.path.stem} {request.id}"
-    safe = "".join(c if c.isalnum() or c in "-_ ." else "_" for c in said)[:100].strip(" .")
-    return safe if safe == said else f"{safe}-{zlib.crc32(said.encode()):08x}"

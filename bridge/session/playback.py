@@ -141,8 +141,5 @@ class Player(Protocol):
     def set_transport(self, transport: Transport) -> None:
         """Move, start, stop or re-time the project; from rolling to parked ends what was launched on a beat or bar."""
 
-    def stop(self) -> None:
-        """End every launched part, whatever its sync; each says `PartPlayed`, reason stopped. The transport stays as it is."""
-
     def panic(self) -> None:
         """Unload all, release all, then CC64 = 0, CC123 and CC120 on all channels."""

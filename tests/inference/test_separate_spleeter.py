@@ -19,14 +19,6 @@ BOTH = [Stem.VOCALS, Stem.OTHER]
 BLOCK_SECONDS = 512 * 1024 / RATE
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def separator():
     return SpleeterSeparator(torch.device("cpu"))

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,14 +24,6 @@ from tests.inference.madmom_reference import (
     table,
     transcribe,
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -100,10 +100,6 @@ class Histories(RuleBasedStateMachine):
             self.rig.transport(old.position(self.rig.now) + error, tempo=old.tempo, loop=old.loop)
 
     @rule()
-    def stop(self):
-        self.rig.stop()
-
-    @rule()
     def clear(self):
         self.rig.clear()
 

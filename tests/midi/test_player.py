@@ -77,14 +77,6 @@ async def test_a_rolling_transport_plays_what_lies_on_the_timeline_and_stopping_
     await arrives(receiver, lambda: receiver.offs)
 
 
-async def test_stop_ends_launched_parts_and_says_so(played, receiver):
-    played.play(VOCALS, chord(60))
-    await arrives(receiver, lambda: receiver.ons)
-    played.player.stop()
-    await played.until_event(PartPlayed, part=VOCALS, reason="stopped")
-    await arrives(receiver, lambda: receiver.offs)
-
-
 async def test_no_note_is_left_sounding_in_a_receiver_that_missed_cycles(played, receiver):
     played.play(VOCALS, [note(k * 0.002, k % 128, 0.001) for k in range(400)], length=0.85)
     await arrives(receiver, lambda: receiver.ons)

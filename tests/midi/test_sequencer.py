@@ -148,24 +148,6 @@ def test_a_launched_tempo_part_takes_the_tempo_on_the_other_side_of_the_wrap():
     assert [t for t, _ in rig.times()] == [0.0, 1.0, 1.5, 2.5, 3.0, 4.0]
 
 
-def test_stop_ends_launched_parts_and_says_so():
-    rig = loaded([note(0.0, duration=5.0), note(0.4)])
-    rig.launch(VOCALS)
-    rig.run(0.2)
-    rig.stop()
-    rig.run(1.0)
-    assert [round(o.due - START, 3) for o in rig.notes] == [0.0, 0.2]
-    assert rig.events == [PartPlayed(VOCALS, "stopped")]
-
-
-def test_stop_leaves_parts_on_the_timeline_alone():
-    rig = loaded([note(0.5)], sync=Sync.TRANSPORT)
-    rig.transport(0.0)
-    rig.stop()
-    rig.run(1.0)
-    assert rig.times() == [(0.5, 60)]
-
-
 @pytest.mark.parametrize(("sync", "ended"), [(Sync.NOW, False), (Sync.BEAT, True), (Sync.BAR, True)])
 def test_a_transport_that_stops_ends_what_was_launched_on_its_beat(sync, ended):
     rig = Rig()

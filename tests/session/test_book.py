@@ -9,7 +9,7 @@ import pytest
 
 from bridge.errors import BridgeError, ErrorCode
 from bridge.music.sound import Stem
-from bridge.session.book import QUEUE_LENGTH, REPEAT_WINDOW, BookSettings, JobBook, folder_name
+from bridge.session.book import QUEUE_LENGTH, REPEAT_WINDOW, JobBook
 from bridge.session.events import (
     Accepted,
     Behind,
@@ -23,6 +23,7 @@ from bridge.session.events import (
     Unloaded,
 )
 from bridge.session.parameters import GM_CHANNELS
+from bridge.session.plan import Surroundings, folder_name
 from bridge.session.playback import PartBehind, PartPlayed
 from bridge.session.request import Follow, JobRequest, Sync
 from bridge.units import Bpm, HostTime, JobId, Seconds
@@ -44,7 +45,7 @@ class Desk:
     threshold: float | None = None
 
     def __post_init__(self) -> None:
-        settings = BookSettings(
+        settings = Surroundings(
             folder=Path("/out"),
             now=lambda: HostTime(self.now),
             project_bpm=lambda: Bpm(120.0),

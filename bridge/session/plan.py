@@ -1,0 +1,71 @@
+"""What a request becomes: the work for the inference process, the parts for the player."""
+
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.music.sound import Stem
+from bridge.session.events import StretchNotes
+from bridge.session.job import Job
+from bridge.session.playback import Part
+from bridge.session.request import Follow, JobRequest
+from bridge.session.work import Work
+from bridge.units import Bpm, HostTime
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What jobs take from the daemon around them, as it is when they need it."""
+
+    folder: Path
+    """Below it each job's folder."""
+    now: Callable[[], HostTime]
+    project_bpm: Callable[[], Bpm]
+    channels: Callable[[], Mapping[Stem, int]]
+    threshold: Callable[[], float | None]
+
+
+def work_of(request: JobRequest, around: Surroundings) -> Work:
+    """The analysis of a request, with what holds now for all that it leaves open."""
+    return Work(
+        request,
+        around.folder / folder_name(request),
+        request.bpm or around.project_bpm(),
+        {stem: int(request.parameters.get("channel", number)) for stem, number in around.channels().items()},
+        around.threshold(),
+    )
+
+
+def part_of(job: Job, event: StretchNotes) -> Part:
+    """One stem of a job for the player, before its first notes."""
+    request = job.request
+    program = request.parameters.get("program")
+    return Part(
+        id=(request.id, event.stem),
+        length=event.duration,
+        threshold=event.threshold,
+        sync=request.sync,
+        follow=request.follow,
+        at=request.at,
+        at_s=request.at_s,
+        rate=request.rate,
+        bpm=request.bpm,
+        loop=request.loop,
+        program=None if program is None else int(program),
+        overrides={k: v for k, v in request.parameters.items() if k != "program"} | job.overrides.get(event.stem, {}),
+    )
+
+
+def playback_rate(request: JobRequest, project_bpm: Bpm) -> float:
+    """Clip seconds that playback uses in a second."""
+    if request.follow is Follow.TEMPO and request.bpm:
+        return project_bpm / request.bpm
+    return request.rate
+
+
+def folder_name(request: JobRequest) -> str:
+    """A folder name that says the clip and the job, safe on every file system and different for different jobs."""
+    said = f"{request.path.stem} {request.id}"
+    safe = "".join(c if c.isalnum() or c in "-_ ." else "_" for c in said)[:100].strip(" .")
+    return safe if safe == said else f"{safe}-{zlib.crc32(said.encode()):08x}"
