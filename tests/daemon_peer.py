@@ -41,6 +41,7 @@ class Ear:
     def __init__(self, port: int) -> None:
         self.heard: list[Heard] = []
         self._client = OscClient("127.0.0.1", port)
+        self.port = self._client.port
         self._news = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -53,10 +54,6 @@ class Ear:
         self._closing = True
         self._thread.join()
         self._client.close()
-
-    @property
-    def port(self) -> int:
-        return self._client.port
 
     def send(self, address: str, *arguments: Value) -> None:
         self._client.send(address, *arguments)
