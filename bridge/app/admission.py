@@ -5,6 +5,9 @@ about the job meanwhile waits until it is accepted or refused, so that a quick c
 """
 
 import asyncio
+import contextlib
+import logging
+import threading
 from collections.abc import Callable
 from functools import partial
 
@@ -15,6 +18,8 @@ from bridge.session.book import JobBook
 from bridge.session.job import Audience
 from bridge.session.request import JobRequest
 from bridge.units import JobId
+
+log = logging.getLogger("bridge.jobs")
 
 Refuse = Callable[[BridgeError], None]
 """Tells the one who asked why there will be no job."""
@@ -64,13 +69,16 @@ class Admission:
     async def _decide(self, request: JobRequest, audience: Audience, refuse: Refuse) -> None:
         try:
             async with asyncio.timeout(PATIENCE):
-                await asyncio.to_thread(_look_at, request)
+                await _in_a_thread(partial(_look_at, request))
             self._book.start(request, audience)
         except BridgeError as error:
             refuse(error)
         except TimeoutError:
             words = f"{request.path}: the disk did not open it within {PATIENCE:g} s"
             refuse(BridgeError(ErrorCode.BAD_AUDIO, words))
+        except Exception:
+            log.exception("looking at %s", request.path)
+            refuse(BridgeError(ErrorCode.INTERNAL, "a fault in StemBridge; its log has the details"))
         finally:
             # Whatever was asked meanwhile about a job that is now refused has nothing to act on, and was told so: by the refusal.
             for action in self._undecided.pop(request.id):
@@ -78,6 +86,32 @@ class Admission:
                     action()
                 except BridgeError as error:
                     refuse(error)
+
+
+async def _in_a_thread(call: Callable[[], None]) -> None:
+    """Run a call in a thread of its own, which may stay behind: a pool would run out of threads that a dead disk holds."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def finish(error: Exception | None) -> None:
+        if done.done():
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    def work() -> None:
+        error: Exception | None = None
+        try:
+            call()
+        except Exception as raised:  # noqa: BLE001 - it is raised again where it is awaited
+            error = raised
+        with contextlib.suppress(RuntimeError):  # The loop has ended meanwhile.
+            loop.call_soon_threadsafe(finish, error)
+
+    threading.Thread(target=work, name="look at a file", daemon=True).start()
+    await done
 
 
 def _look_at(request: JobRequest) -> None:

@@ -45,6 +45,9 @@ log = logging.getLogger("bridge")
 TRANSPORT_INTERVAL = 1 / 30
 """Seconds between the positions that subscribers of a rolling transport hear."""
 
+STATUS_PATIENCE = 0.2
+"""Seconds that the player may take to say how it is."""
+
 
 def run_daemon(settings: Settings) -> int:
     """Run until Ctrl-C or SIGTERM; raises BridgeError where it cannot listen."""
@@ -87,6 +90,8 @@ class Daemon:
         self._admission = Admission(self._book)
         self._port: PortChanged | None = None
         self._statistics: PlayerStatistics | None = None
+        self._asking: list[Reporter] = []
+        """Who waits for `/bridge/status`."""
 
     async def run(self) -> None:
         """Serve until SIGINT or SIGTERM, then release every note and leave."""
@@ -156,7 +161,7 @@ class Daemon:
             case commands.AskVersion():
                 client.send(encode.version(self._version))
             case commands.AskStatus():
-                client.send(encode.status(self._status()))
+                self._ask_status(client)
             case commands.Panic():
                 self._player.panic()
                 self._admission.end(None, lambda job: self._book.end(job, "panic"))
@@ -184,6 +189,18 @@ class Daemon:
         said = encode.parameter(command.name, command.value, command.job)
         client.send(said.message)
         self._server.publish(*said)
+
+    def _ask_status(self, client: Reporter) -> None:
+        """Answer with the player's own counts as they are now, or with its last ones if it does not answer."""
+        if not self._asking:
+            self._player.report_statistics()
+            asyncio.get_running_loop().call_later(STATUS_PATIENCE, self._answer_status)
+        self._asking.append(client)
+
+    def _answer_status(self) -> None:
+        asking, self._asking = self._asking, []
+        for client in asking:
+            client.send(encode.status(self._status()))
 
     def _status(self) -> dict[str, str | int | float]:
         """What `/bridge/status` tells, in its order."""
@@ -240,6 +257,7 @@ class Daemon:
                 self._server.publish(*encode.port(event))
             case PlayerStatistics():
                 self._statistics = event
+                self._answer_status()
             case PlayerLost(message):
                 log.error("the player ended: %s", message)
                 self._book.end(None, "failed")

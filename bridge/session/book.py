@@ -227,10 +227,10 @@ class JobBook:
         if event.stem in job.parts:
             self._player.update(part, event.notes, event.until, complete=event.complete)
         job.advance(event, self._surroundings.now(), playback_rate(request, self._surroundings.project_bpm()))
-        if not job.launched and job.ready:
+        if not job.launched and not job.unloaded and job.ready:
             job.launched = True
             self._say(job, Ready(request.id, job.speed, job.known))
-            if request.sync is not Sync.TRANSPORT and job.parts:
+            if request.sync is not Sync.TRANSPORT:
                 self._player.launch([(request.id, stem) for stem in request.stems if stem in job.parts])
 
     def _replace_same_clip(self, job: Job, stem: Stem) -> None:

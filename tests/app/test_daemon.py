@@ -323,6 +323,16 @@ def test_parameters_change_what_is_playing(studio: Studio) -> None:
         ear.ask(f"/bridge/param/{name}", value, answer=f"param/{name}")
 
 
+def test_status_counts_what_sounds_now(studio: Studio) -> None:
+    studio.ear.start_job("a", studio.song(20, every=2.0, length=1.9))
+    assert studio.synth.wait_for(studio.synth.sounding, 30)
+    assert studio.daemon.status()["sounding"] == 1
+    studio.ear.send("/bridge/job/cancel")
+    studio.ear.wait("job/unloaded", "a")
+    status = studio.daemon.status()
+    assert (status["sounding"], status["jobs_running"], status["midi"]) == (0, 0, "jack")
+
+
 def test_panic_silences_everything_and_says_so(studio: Studio) -> None:
     studio.ear.start_job("a", studio.song(20), model="held")
     assert studio.synth.wait_for(studio.synth.sounding, 30)
