@@ -100,7 +100,17 @@ class JackServer:
         self._signal(signal.SIGKILL)
 
     def stop(self) -> None:
+        self.resume()
         self._signal(signal.SIGTERM)
+
+    def suspend(self) -> None:
+        """Let it hang."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
 
     def _signal(self, number: int) -> None:
         if self._process is None:

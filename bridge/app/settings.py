@@ -61,7 +61,7 @@ class InferenceSettings(_Section):
     threads: Annotated[int, Field(ge=0, le=256)] = 0
     transcriber: str = "auto"
     warm_start: bool = True
-    stall_s: Annotated[float, Field(ge=5, le=3600)] = 120.0
+    stall_s: Annotated[float, Field(ge=5, le=3600)] = 300.0
 
 
 class OutputSettings(_Section):

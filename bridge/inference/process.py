@@ -63,8 +63,8 @@ class Ended:
 class Patience:
     """How long the worker may be silent before it counts as hung."""
 
-    step: Seconds = Seconds(120.0)
-    """While separating, measuring or writing: one segment on a slow machine stays well below this."""
+    step: Seconds = Seconds(300.0)
+    """While separating, measuring or writing: the longest step is one 44 s segment through a bag of four on a slow machine."""
     load: Seconds = Seconds(900.0)
     """While loading: a first use downloads weights."""
     cancel: Seconds = Seconds(20.0)

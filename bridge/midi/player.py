@@ -186,7 +186,7 @@ class _Playback:
             port.post([Silence(RELEASE, every_channel=False)])
             port.drain(_LAST_WORDS)
             self._report_notes()
-            port.close()
+            self._keeper.close(_LAST_WORDS)
         self._reports.close(_LAST_WORDS)
 
     def _report(self) -> None:

@@ -30,6 +30,8 @@ _REPEATED = Seconds(0.5)
 _AGAIN_AFTER = Seconds(0.2)
 """They are repeated at once and again after this: the receiver may go on missing cycles, and no word comes of the last."""
 _LOOK_EVERY = Seconds(0.001)
+_SILENCE = Seconds(2.0)
+"""Without a cycle for so long the server hangs, though nobody has said that it is gone."""
 _CYCLES_UNTIL_READ = 2
 """Receivers read a cycle's messages in that cycle or the next."""
 
@@ -70,6 +72,8 @@ class JackPort:
         self._repaired = 0
         self._again_at = HostTime(inf)
         self._read_after = 0
+        self._seen_cycles = 0
+        self._seen_at = self._tended_at = perf_counter()
         self.xruns = 0
         try:
             self._out = self._client.midi_outports.register(PORT)
@@ -100,7 +104,17 @@ class JackPort:
     def tend(self) -> str | None:
         if self._lost is None:
             self._time.measure()
+            self._watch(perf_counter())
         return self._lost
+
+    def _watch(self, now: float) -> None:
+        """Notice a server that has stopped calling; time in which we did not look ourselves does not count."""
+        looked_away = now - self._tended_at > _SILENCE / 4
+        self._tended_at = now
+        if self._cycles != self._seen_cycles or looked_away:
+            self._seen_cycles, self._seen_at = self._cycles, now
+        elif now - self._seen_at > _SILENCE:
+            self._lost = f"the JACK server has hung for {_SILENCE:g} s"
 
     def drain(self, timeout: Seconds) -> bool:
         deadline = perf_counter() + timeout

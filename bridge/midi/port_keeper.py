@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from threading import Thread
 from time import perf_counter
 
@@ -11,11 +12,35 @@ from bridge.midi.options import PlayerOptions
 from bridge.midi.port import MidiPort
 from bridge.midi.ports import open_port, open_real_port
 from bridge.session.playback import PortChanged
+from bridge.units import Seconds
 
 RETRY_EVERY = 0.5
 """Seconds between tries to open a port that is not there."""
 LOOK_EVERY = 2.0
 """Seconds between looks for a MIDI system while messages are only recorded for want of one."""
+FIRST_ANSWER = 3.0
+"""Seconds that the MIDI system may take to answer before the player starts without a port."""
+
+
+class _Attempt:
+    """Opens a port in a thread of its own: a server that hangs gives no answer at all, not even an error."""
+
+    def __init__(self, opening: Callable[[], MidiPort | None]) -> None:
+        self.port: MidiPort | None = None
+        self.problem = "it does not answer"
+        self._opening = opening
+        self._thread = Thread(target=self._open, name="open-port", daemon=True)
+        self._thread.start()
+
+    def ended(self, wait: float = 0.0) -> bool:
+        self._thread.join(wait)
+        return not self._thread.is_alive()
+
+    def _open(self) -> None:
+        try:
+            self.port = self._opening()
+        except BridgeError as error:
+            self.problem = error.message
 
 
 class PortKeeper:
@@ -35,10 +60,13 @@ class PortKeeper:
         self._dropped_late = self._xruns = 0
         self._sent: list[Sent] = []
         self.port: MidiPort | None = None
-        try:
-            self._take(open_port(options))
-        except BridgeError as error:
-            say(PortChanged(options.backend, options.port, available=False, message=f"{error.message}; waiting for it"))
+        self._attempt: _Attempt | None = _Attempt(partial(open_port, options))
+        if self._attempt.ended(FIRST_ANSWER) and self._attempt.port is not None:
+            self._take(self._attempt.port)
+            self._attempt = None
+        else:
+            message = f"{self._attempt.problem}; waiting for it"
+            say(PortChanged(options.backend, options.port, available=False, message=message))
 
     @property
     def dropped_late(self) -> int:
@@ -63,21 +91,34 @@ class PortKeeper:
             if reason is not None:
                 self._lose(self.port, reason)
                 return True
-        if now < self._look_at:
-            return False
-        if self.port is None:
-            self._look_at = now + RETRY_EVERY
-            try:
-                self._take(open_port(self._options))
-            except BridgeError:
-                return False
-        elif self._stopgap and idle:
-            self._look_at = now + LOOK_EVERY
-            real = open_real_port(self._options)
-            if real is not None:
-                self._let_go(self.port)
-                self._take(real)
+        if self._attempt is not None:
+            if self._attempt.ended():
+                found, self._attempt = self._attempt.port, None
+                if found is not None:
+                    self._adopt(found, idle=idle)
+        elif now >= self._look_at:
+            if self.port is None:
+                self._look_at = now + RETRY_EVERY
+                self._attempt = _Attempt(partial(open_port, self._options))
+            elif self._stopgap and idle:
+                self._look_at = now + LOOK_EVERY
+                self._attempt = _Attempt(partial(open_real_port, self._options))
         return False
+
+    def close(self, timeout: Seconds) -> None:
+        """Close the port, or leave it to the system where its server hangs."""
+        if self.port is not None:
+            closing = self._let_go(self.port)
+            closing.join(timeout)
+
+    def _adopt(self, found: MidiPort, *, idle: bool) -> None:
+        if self.port is None:
+            self._take(found)
+        elif idle:
+            self._let_go(self.port)
+            self._take(found)
+        else:  # Something has begun to play meanwhile; it stays in one recording.
+            found.close()
 
     def _take(self, port: MidiPort) -> None:
         self.port = port
@@ -97,10 +138,12 @@ class PortKeeper:
         message = f"{reason}; trying again every {RETRY_EVERY} s"
         self._say(PortChanged(port.backend, port.name, available=False, message=message))
 
-    def _let_go(self, port: MidiPort) -> None:
+    def _let_go(self, port: MidiPort) -> Thread:
         self._sent += port.sent()
         self._dropped_late += port.dropped_late
         self._xruns += port.xruns
         self.port = None
         # Closing a client whose server died can take long; no note waits for it.
-        Thread(target=port.close, name="close-port", daemon=True).start()
+        closing = Thread(target=port.close, name="close-port", daemon=True)
+        closing.start()
+        return closing

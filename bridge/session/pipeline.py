@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import count
 
-from bridge.music.measures import QualityMeter
+from bridge.music.measures import SHUFFLES, QualityMeter
 from bridge.music.notes import Note, NoteKey, NoteUpdate, StemNotes
 from bridge.music.sound import Samples, Stem
 from bridge.music.tempo import TempoMap
@@ -79,9 +80,14 @@ class Pipeline:
                 say(Progress(request.id, Stage.WRITING, done / len(lines)))
                 say(self._write(line))
             undo.pop_all()
-            for done, line in enumerate(lines.values()):
-                say(Progress(request.id, Stage.MEASURING, done / len(lines)))
-                say(line.whole_quality(heed))
+            steps = count()
+            for line in lines.values():
+                # A long clip takes minutes here: each shuffle is a sign of life, and a place to stop at.
+                say(
+                    line.whole_quality(
+                        lambda: say(Progress(request.id, Stage.MEASURING, next(steps) / (SHUFFLES * len(lines))))
+                    )
+                )
             say(Progress(request.id, Stage.MEASURING, 1.0))
 
     def _line(self, work: Work, stem: Stem, separator: Separator, undo: ExitStack) -> "_StemLine":
@@ -163,10 +169,10 @@ class _StemLine:
         self.measured = self.known
         return Quality(self.work.request.id, self.stem, report)
 
-    def whole_quality(self, heed: Callable[[], None]) -> Quality:
-        """How well all notes match the whole stem; `heed` is called often and may raise."""
+    def whole_quality(self, between: Callable[[], None]) -> Quality:
+        """How well all notes match the whole stem; `between` is called before each shuffle and may raise."""
         end = Seconds(self.frames / self.sample_rate)
-        return Quality(self.work.request.id, self.stem, self.meter.report(self.sounding(), Seconds(0.0), end, heed))
+        return Quality(self.work.request.id, self.stem, self.meter.report(self.sounding(), Seconds(0.0), end, between))
 
     def sounding(self) -> tuple[Note, ...]:
         """The notes at the threshold, in order of onset."""

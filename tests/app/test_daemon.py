@@ -328,7 +328,7 @@ def test_status_counts_what_sounds_now(studio: Studio) -> None:
     assert studio.synth.wait_for(studio.synth.sounding, 30)
     assert studio.daemon.status()["sounding"] == 1
     studio.ear.send("/bridge/job/cancel")
-    studio.ear.wait("job/unloaded", "a")
+    assert studio.synth.wait_for(lambda: not studio.synth.sounding())
     status = studio.daemon.status()
     assert (status["sounding"], status["jobs_running"], status["midi"]) == (0, 0, "jack")
 

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bridge.errors import BridgeError, ErrorCode
@@ -15,7 +16,7 @@ from bridge.midi.options import PlayerOptions
 from bridge.music.tempo import Transport
 from bridge.session.playback import Part, PartPlayed, PlayerLost, PlayerStatistics, PortChanged
 from bridge.session.request import Follow, Sync
-from tests.jack_peer import MidiReceiver
+from tests.jack_peer import MidiReceiver, jack_server
 from tests.midi.conftest import Played, arrives, chord
 from tests.midi.rig import OTHER_JOB, VOCALS, note
 
@@ -75,6 +76,38 @@ async def test_a_rolling_transport_plays_what_lies_on_the_timeline_and_stopping_
     assert receiver.ons[0].host == pytest.approx(rolled + 0.2, abs=0.002)
     played.player.set_transport(Transport(time.perf_counter(), 2.3, False))
     await arrives(receiver, lambda: receiver.offs)
+
+
+@pytest.fixture
+def hanging():
+    """A server of the test's own: one that has hung is not quite what it was."""
+    with jack_server() as server:
+        yield server
+
+
+async def test_a_jack_server_that_hangs_is_said_and_taken_again_when_it_goes_on(hanging):
+    async with Played(PlayerOptions(backend="jack", jack_server=hanging.name)) as played:
+        await played.port()
+        hanging.suspend()
+        said = await played.until_event(PortChanged, available=False)
+        assert "hung" in said.message
+        played.play(VOCALS, chord(60), length=1.0)
+        await played.until_event(PartPlayed, part=VOCALS)
+        played.player.report_statistics()
+        await played.until(lambda: any(s.dropped_port == 1 for s in played.of(PlayerStatistics)))
+        hanging.resume()
+        with MidiReceiver(hanging, await played.port()) as receiver:
+            await asyncio.to_thread(receiver.wait_connected)
+            played.play(VOCALS, chord(64), length=1.0)
+            await arrives(receiver, lambda: receiver.ons)
+
+
+async def test_a_player_leaves_though_its_jack_server_hangs(hanging):
+    async with Played(PlayerOptions(backend="jack", jack_server=hanging.name)) as played:
+        await played.port()
+        pid = played.player.pid
+        hanging.suspend()
+    assert not psutil.pid_exists(pid)
 
 
 async def test_no_note_is_left_sounding_in_a_receiver_that_missed_cycles(played, receiver):
