@@ -126,6 +126,7 @@ class RunningDaemon:
             [sys.executable, "-m", "bridge", "run", "--config", str(config)],
             stderr=self._log_file,
             cwd=folder,
+            start_new_session=True,
             env={**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(folder / "cache"), **(environment or {})},
         )
         self.port = self._wait_for_port()

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 from bridge.audio.clip import check_region
 from bridge.audio.source import probe
@@ -30,24 +31,34 @@ AT_A_TIME = 32
 """Requests whose files are being looked at; more is a flood or a dead disk."""
 
 
+class _Deferred(NamedTuple):
+    """What is to be done once a request is decided, and who hears if it cannot be."""
+
+    action: Callable[[], None]
+    refuse: Refuse
+
+
 class Admission:
     """Admits requests to the book; all methods are called on the event loop."""
 
     def __init__(self, book: JobBook) -> None:
         self._book = book
-        self._undecided: dict[JobId, list[Callable[[], None]]] = {}
-        """What is to be done about each request once it is decided."""
+        self._undecided: dict[JobId, list[_Deferred]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, request: JobRequest, audience: Audience, refuse: Refuse) -> None:
         """Accept a job once its files prove to be audio; a refusal goes to `refuse`.
 
         Raises:
-            BridgeError: BUSY.
+            BridgeError: BUSY, or what the book says at once about an id that it knows.
 
         """
         if request.id in self._undecided:
-            self._undecided[request.id].append(lambda: self._book.start(request, audience))
+            again = partial(self.start, request, audience, refuse)
+            self._undecided[request.id].append(_Deferred(again, refuse))
+            return
+        if self._book.answers(request):
+            self._book.start(request, audience)
             return
         if len(self._undecided) >= AT_A_TIME:
             raise BridgeError(ErrorCode.BUSY, f"the files of {AT_A_TIME} jobs are still being opened; try again soon")
@@ -56,15 +67,19 @@ class Admission:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def about(self, job: JobId | None, action: Callable[[], None], refuse: Refuse) -> None:
+        """Do something to a job now, raising what it raises, or when the job is decided, with `refuse` for what it raises."""
+        if job in self._undecided:
+            self._undecided[job].append(_Deferred(action, refuse))
+        else:
+            action()
+
     def end(self, job: JobId | None, end: Callable[[JobId | None], None]) -> None:
-        """End a job, or all, in the way that `end` does: now, or when it has been decided; raises what `end` raises."""
+        """End a job, or all, in the way that `end` does: now, or when it is decided; raises what `end` raises now."""
         if job is None:
             end(None)
-        for each, actions in self._undecided.items():
-            if job in (None, each):
-                actions.append(partial(end, each))
-        if job is not None and job not in self._undecided:
-            end(job)
+        for each in self._undecided if job is None else [job]:
+            self.about(each, partial(end, each), _nothing_to_end)
 
     async def _decide(self, request: JobRequest, audience: Audience, refuse: Refuse) -> None:
         try:
@@ -80,12 +95,15 @@ class Admission:
             log.exception("looking at %s", request.path)
             refuse(BridgeError(ErrorCode.INTERNAL, "a fault in StemBridge; its log has the details"))
         finally:
-            # Whatever was asked meanwhile about a job that is now refused has nothing to act on, and was told so: by the refusal.
-            for action in self._undecided.pop(request.id):
+            for deferred in self._undecided.pop(request.id):
                 try:
-                    action()
+                    deferred.action()
                 except BridgeError as error:
-                    refuse(error)
+                    deferred.refuse(error)
+
+
+def _nothing_to_end(_: BridgeError) -> None:
+    """The request was refused, and its requester was told: there is nothing left that could be said of ending it."""
 
 
 async def _in_a_thread(call: Callable[[], None]) -> None:

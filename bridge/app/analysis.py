@@ -34,7 +34,6 @@ def build_pipeline(settings: Settings, threads: int) -> Pipeline:
         return opened
 
     def stem_file(folder: Path, stem: Stem, sample_rate: int, channels: int) -> AudioStemFile:
-        folder.mkdir(parents=True, exist_ok=True)
         kind = StemFormat(settings.output.stem_format)
         return AudioStemFile(folder / f"{stem}{kind.suffix}", kind, sample_rate, channels)
 

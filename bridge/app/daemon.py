@@ -8,7 +8,8 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 
 from bridge.app import worker
@@ -18,14 +19,13 @@ from bridge.clock.internal import InternalClock
 from bridge.inference.process import InferenceProcess, Patience
 from bridge.midi.client import PlayerProcess
 from bridge.midi.options import PlayerOptions
-from bridge.music.tempo import Transport
 from bridge.osc import encode
 from bridge.osc.codec import OscMessage
 from bridge.osc.rows import Topic
 from bridge.osc.server import OscServer, Reporter, ServerOptions
 from bridge.session import commands
 from bridge.session.book import JobBook
-from bridge.session.commands import Command
+from bridge.session.commands import Command, TransportCommand
 from bridge.session.events import JobEvent
 from bridge.session.live import LiveParameters
 from bridge.session.plan import Surroundings
@@ -38,7 +38,7 @@ from bridge.session.playback import (
     PlayerStatistics,
     PortChanged,
 )
-from bridge.units import Bpm, HostTime, Seconds
+from bridge.units import Bpm, HostTime, JobId, Seconds
 
 log = logging.getLogger("bridge")
 
@@ -50,12 +50,15 @@ STATUS_PATIENCE = 0.2
 
 
 def run_daemon(settings: Settings) -> int:
-    """Run until Ctrl-C or SIGTERM; raises BridgeError where it cannot listen."""
-    # Windows' default loop serves no UDP sockets.
-    factory = asyncio.SelectorEventLoop if sys.platform == "win32" else None
-    with asyncio.Runner(loop_factory=factory) as runner:
+    """Run until Ctrl-C, SIGTERM or the terminal's end; raises BridgeError where it cannot listen."""
+    with osc_runner() as runner:
         runner.run(Daemon(settings).run())
     return 0
+
+
+def osc_runner() -> asyncio.Runner:
+    """A runner whose loop serves our sockets; Windows' default one does not."""
+    return asyncio.Runner(loop_factory=asyncio.SelectorEventLoop if sys.platform == "win32" else None)
 
 
 def _now() -> HostTime:
@@ -74,7 +77,7 @@ class Daemon:
         self._engine = InferenceProcess(
             worker.main, lambda: (settings, self._threads()), Patience(step=Seconds(settings.inference.stall_s))
         )
-        self._clock = InternalClock(Bpm(settings.transport.bpm), _now, self._transport_changed)
+        self._clock = InternalClock(Bpm(settings.transport.bpm), _now, self._player.set_transport)
         self._live = LiveParameters(self._player, _initial_parameters(settings))
         self._book = JobBook(
             self._engine,
@@ -97,9 +100,9 @@ class Daemon:
         """Serve until SIGINT or SIGTERM, then release every note and leave."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for name in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C cancels this task instead.
-                loop.add_signal_handler(name, stop.set)
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            with contextlib.suppress(NotImplementedError, AttributeError):  # Windows: Ctrl-C cancels this task instead.
+                loop.add_signal_handler(getattr(signal, name), stop.set)
         await self._server.start()
         try:
             await self._player.start()
@@ -134,28 +137,18 @@ class Daemon:
                 self._admission.start(
                     request,
                     _OscAudience(self._server, client),
-                    lambda error: client.refuse(request.id, "/bridge/job/start", error),
+                    partial(client.refuse, request.id, "/bridge/job/start"),
                 )
             case commands.CancelJob(job):
                 self._admission.end(job, self._book.cancel)
             case commands.UnloadJob(job):
                 self._admission.end(job, self._book.unload)
             case commands.AskJobs(job):
-                for state in self._book.states(job):
-                    client.send(encode.job_state(*state))
-            case commands.PlayTransport():
-                self._clock.play()
-            case commands.StopTransport():
-                self._admission.end(None, self._book.stop)
-                self._clock.stop()
-            case commands.Locate(beats):
-                self._clock.locate(beats)
-            case commands.SetTempo(bpm):
-                self._clock.set_tempo(bpm)
-            case commands.SetLoop(start, end, on):
-                self._clock.set_loop(start, end, on=on)
+                refuse = partial(client.refuse, job or "", "/bridge/job/status")
+                self._admission.about(job, partial(self._tell_states, job, client), refuse)
             case commands.SetParameter():
-                self._set_parameter(command, client)
+                refuse = partial(client.refuse, command.job or "", f"/bridge/param/{command.name}")
+                self._admission.about(command.job, partial(self._set_parameter, command, client), refuse)
             case commands.AskParameter(name):
                 client.send(encode.parameter(name, self._live.get(name)).message)
             case commands.AskVersion():
@@ -165,7 +158,10 @@ class Daemon:
             case commands.Panic():
                 self._player.panic()
                 self._admission.end(None, lambda job: self._book.end(job, "panic"))
-                client.send(encode.panic().message)
+                self._server.publish(*encode.panic(), client)
+            case _:
+                self._move(command)
+                self._server.publish(*encode.transport(self._clock.transport, _now()), client)
 
     def snapshot(self, topic: Topic) -> Sequence[OscMessage]:
         """Tell a new subscriber how things stand."""
@@ -180,6 +176,24 @@ class Daemon:
                 return [encode.port(self._port).message]
             case _:
                 return []
+
+    def _move(self, command: TransportCommand) -> None:
+        match command:
+            case commands.PlayTransport():
+                self._clock.play()
+            case commands.StopTransport():
+                self._admission.end(None, self._book.stop)
+                self._clock.stop()
+            case commands.Locate(beats):
+                self._clock.locate(beats)
+            case commands.SetTempo(bpm):
+                self._clock.set_tempo(bpm)
+            case commands.SetLoop(start, end, on):
+                self._clock.set_loop(start, end, on=on)
+
+    def _tell_states(self, job: JobId | None, client: Reporter) -> None:
+        for state in self._book.states(job):
+            client.send(encode.job_state(*state))
 
     def _set_parameter(self, command: commands.SetParameter, client: Reporter) -> None:
         if command.job is None:
@@ -231,10 +245,6 @@ class Daemon:
 
     # News
 
-    def _transport_changed(self, transport: Transport) -> None:
-        self._player.set_transport(transport)
-        self._server.publish(*encode.transport(transport, _now()))
-
     async def _tell_position(self) -> None:
         while True:
             await asyncio.sleep(TRANSPORT_INTERVAL)
@@ -259,8 +269,15 @@ class Daemon:
                 self._statistics = event
                 self._answer_status()
             case PlayerLost(message):
-                log.error("the player ended: %s", message)
-                self._book.end(None, "failed")
+                log.error("%s", message)
+                self._statistics = None
+                if self._port is not None:
+                    lost = replace(self._port, available=False, message=message)
+                    self._port = lost
+                    self._server.publish(*encode.port(lost))
+                self._book.player_lost(message)
+                # What the old process left sounding on a port that outlives it, the new one silences.
+                self._player.panic()
 
 
 @dataclass(frozen=True, slots=True)

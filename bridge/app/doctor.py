@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bridge.app.analysis import model_options
-from bridge.app.daemon import player_options
+from bridge.app.daemon import osc_runner, player_options
 from bridge.app.send import local
 from bridge.app.settings import Settings, default_config_path
 from bridge.errors import BridgeError
@@ -94,7 +94,8 @@ def _osc(settings: Settings, _: Path | None) -> Iterator[Finding]:
         yield Finding("OSC", "ok", f"a running StemBridge answers on {host}:{port}")
         return
     try:
-        found = asyncio.run(_echo(ServerOptions(settings.osc.host, port)))
+        with osc_runner() as runner:
+            found = runner.run(_echo(ServerOptions(settings.osc.host, port)))
     except BridgeError as error:
         yield Finding("OSC", "wrong", error.message)
         return

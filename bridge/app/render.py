@@ -41,7 +41,7 @@ def render(settings: Settings, options: argparse.Namespace) -> int:
         folder=options.out.expanduser().absolute(),
         bpm=Bpm(options.bpm or settings.transport.bpm),
         channels=settings.stem_channels,
-        threshold=options.threshold if options.threshold is not None else settings.threshold,
+        thresholds=dict.fromkeys(stems, settings.threshold if options.threshold is None else options.threshold),
     )
     check_region(
         [probe(work.request.path)], work.request.start, work.request.end
@@ -72,7 +72,7 @@ def render(settings: Settings, options: argparse.Namespace) -> int:
                 settings,
                 picture,
                 result.stem_path,
-                found.at(result.stem, work.threshold),
+                found.at(result.stem, work.thresholds[result.stem]),
                 f"{options.file.name}: {result.stem}",
             )
             console.print(f"  {escape(str(picture))}", soft_wrap=True)

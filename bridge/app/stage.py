@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from bridge.app.private_jack import PrivateJack, installed
+from bridge.app.receiver import APIS
 from bridge.errors import BridgeError, ErrorCode
 from bridge.midi.options import PlayerOptions
 from bridge.midi.ports import list_systems
@@ -48,7 +49,7 @@ Arrivals = queue.SimpleQueue[Arrival]
 def midi_system(stack: contextlib.ExitStack) -> MidiSystem:
     """Find the running MIDI system, start a private JACK where there is none, or fall back to a recording."""
     running = next((s.backend for s in list_systems(PlayerOptions()) if s.available), "recording")
-    if running != "recording":
+    if running in APIS:  # Where we can listen too; on Windows a port has one listener, the user's own.
         return MidiSystem(running, "", f"The notes go to this machine's {running}")
     if installed():
         server = stack.enter_context(PrivateJack()).name

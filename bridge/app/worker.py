@@ -2,13 +2,17 @@
 
 import logging
 import os
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from bridge.app import logs
 from bridge.app.settings import Settings
+from bridge.audio.stem_file import sweep_partial_stems
 from bridge.errors import BridgeError
 from bridge.inference.worker import Analyse, serve, silence_standard_output
 from bridge.music.sound import Stem
+from bridge.session.events import JobEvent
+from bridge.session.work import Work
 
 log = logging.getLogger("bridge.inference")
 
@@ -27,11 +31,28 @@ def _load(settings: Settings, threads: int) -> Analyse:
     # Here and not above: the daemon imports this module to name `main`, and must stay without torch and madmom.
     from bridge.app.analysis import build_pipeline  # noqa: PLC0415
 
-    pipeline = build_pipeline(settings, threads)
+    sweep_partial_stems(settings.output_folder)
+    try:
+        pipeline = build_pipeline(settings, threads)
+    except BridgeError as error:
+        return _refuse_all(error)
     if settings.inference.warm_start:
         try:
             separator = pipeline.separators.load(None, (Stem.VOCALS,))
             pipeline.transcribers.get(settings.inference.transcriber, Stem.VOCALS).start(separator.sample_rate)
         except BridgeError as error:  # The jobs will say so again, each to the one who asked.
             log.warning("nothing loaded ahead: %s", error.message)
+        except Exception:
+            log.exception("nothing loaded ahead")
     return pipeline.run
+
+
+def _refuse_all(error: BridgeError) -> Analyse:
+    """An analysis that fails with what is wrong with the settings, for each who asks for one."""
+    log.error("no job can be analysed: %s", error.message)
+
+    def analyse(work: Work, emit: Callable[[JobEvent], None], cancelled: Callable[[], bool]) -> None:
+        del work, emit, cancelled
+        raise BridgeError(error.code, error.message)
+
+    return analyse

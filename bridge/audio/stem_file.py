@@ -1,6 +1,8 @@
 """Separated stems as audio files, written as they come and complete or absent under their name."""
 
+import contextlib
 import os
+import time
 import uuid
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +13,9 @@ import soundfile
 
 from bridge.errors import BridgeError, ErrorCode
 from bridge.music.sound import Samples
+
+ABANDONED_AFTER = 86_400.0
+"""Seconds without a write after which nobody writes a stem any more."""
 
 
 class StemFormat(StrEnum):
@@ -54,6 +59,15 @@ _MP3_CHANNELS = 2
 
 _WRITE_FRAMES = 1 << 15
 """libsndfile's encoders keep a whole write on the stack; a long one has been seen to end the process."""
+
+
+def sweep_partial_stems(folder: Path) -> None:
+    """Remove what killed processes left half written in a folder's folders; what was touched within a day may still be wanted."""
+    with contextlib.suppress(OSError):
+        for partial in folder.glob("*/.*.part"):
+            with contextlib.suppress(OSError):
+                if time.time() - partial.stat().st_mtime > ABANDONED_AFTER:
+                    partial.unlink()
 
 
 class AudioStemFile:

@@ -23,6 +23,10 @@ from bridge.units import JobId, Seconds
 log = logging.getLogger("bridge.inference")
 
 
+LAST_STEP = 1.0
+"""Seconds that an analysis may take to end itself when the daemon ends."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cancel:
     """Daemon to worker: end the analysis with this number."""
@@ -145,7 +149,11 @@ class InferenceProcess:
     async def close(self) -> None:
         """End the process; nothing it does is needed any more."""
         self._closing = True
-        process = self._process
+        process, run = self._process, self._run
+        if run is not None:
+            # A moment to remove what is half written.
+            self.cancel(run.job)
+            await asyncio.wait([run.ended], timeout=LAST_STEP)
         if process is not None:
             process.kill()
             await asyncio.to_thread(process.join, 5.0)

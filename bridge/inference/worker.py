@@ -29,7 +29,9 @@ def serve(pipe: Connection, load: Callable[[], Analyse]) -> None:
 
     Loading takes seconds; jobs asked for meanwhile wait, and the end of the pipe is heeded even then.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's; it ends this process in its own time.
+    for name in ("SIGINT", "SIGHUP", "SIGBREAK"):  # These are the daemon's; it ends this process in its own time.
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     if hasattr(os, "nice"):
         os.nice(NICE)
     runs: queue.SimpleQueue[Run] = queue.SimpleQueue()

@@ -44,8 +44,11 @@ _PRIORITY = 10
 
 def main(options: PlayerOptions, commands: Connection, reports: Connection) -> None:
     """Run until the daemon says close or is gone; the target of the process."""
-    # An interrupt typed at the daemon reaches the whole process group; the daemon decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What is typed at the daemon, or a terminal that closes, reaches the whole process group. The daemon decides what it means; if it
+    # dies of it, the end of the pipe says so, and the notes are released.
+    for name in ("SIGINT", "SIGHUP", "SIGQUIT", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     sys.setswitchinterval(_SWITCH_INTERVAL)
     realtime = options.realtime and _become_realtime()

@@ -64,18 +64,15 @@ class JobBook:
         """
         now = self._surroundings.now()
         known = self._jobs.get(request.id)
-        if known is not None:
-            same = known.request == request
-            # Whoever asks again after a cancel means it; no datagram is delivered twice with another one in between.
-            delivered_twice = now - known.accepted_at < REPEAT_WINDOW and known.state is not JobState.CANCELLED
-            if same and (known.alive or delivered_twice):
-                audience.answer(Accepted(request.id))
+        if known is not None and self.answers(request):
+            if known.request == request:
+                for event in known.answer:
+                    audience.answer(event)
                 return
-            if known.alive:
-                raise BridgeError(
-                    ErrorCode.ID_IN_USE,
-                    f"job {request.id!r} is still {known.describe()}; choose another id, or cancel it first",
-                )
+            raise BridgeError(
+                ErrorCode.ID_IN_USE,
+                f"job {request.id!r} is still {known.describe()}; choose another id, or cancel it first",
+            )
         if self.waiting + self.running > QUEUE_LENGTH:
             raise BridgeError(ErrorCode.BUSY, f"{QUEUE_LENGTH} jobs are waiting already; try again when one has ended")
         job = Job(request, audience, accepted_at=now)
@@ -86,6 +83,14 @@ class JobBook:
         self._say(job, Accepted(request.id))
         self._say(job, Progress(request.id, Stage.QUEUED, 0.0))
         self._wake.set()
+
+    def answers(self, request: JobRequest) -> bool:
+        """Whether `start` would make no new job of it: its id is in use, or the same datagram was delivered twice."""
+        known = self._jobs.get(request.id)
+        if known is None:
+            return False
+        recent = self._surroundings.now() - known.accepted_at < REPEAT_WINDOW
+        return known.alive or (recent and known.request == request and not known.ended_by_request)
 
     def cancel(self, job_id: JobId | None) -> None:
         """End the analysis and the notes of one job, or of all; raises BridgeError NO_SUCH_JOB for an unknown id."""
@@ -159,6 +164,15 @@ class JobBook:
         if not job.parts and (job.state is not JobState.RUNNING or event.reason == "stopped"):
             self._unload(job, event.reason)
 
+    def player_lost(self, message: str) -> None:
+        """Take in that the player died with all it held; jobs that it was not given yet go on."""
+        for job in [job for job in self._jobs.values() if job.loaded and not job.unloaded]:
+            if job.state is JobState.RUNNING:
+                self._engine.cancel(job.request.id)
+                job.state = JobState.FAILED
+                self._say(job, Failed(job.request.id, ErrorCode.MIDI_UNAVAILABLE, message))
+            self._unload(job, "failed")
+
     def behind(self, event: PartBehind) -> None:
         """Take in that the playhead waits for the analysis."""
         job = self._job_of(event.part)
@@ -180,7 +194,7 @@ class JobBook:
     async def _analyse(self, job: Job) -> None:
         request = job.request
         try:
-            await self._engine.run(work_of(request, self._surroundings), lambda event: self._take(job, event))
+            await self._engine.run(work_of(job, self._surroundings), lambda event: self._take(job, event))
         except JobCancelled:
             return
         except BridgeError as error:
@@ -240,7 +254,6 @@ class JobBook:
                 self._player.unload([(other.request.id, stem)])
                 other.parts.discard(stem)
                 if not other.parts:
-                    self._cancel_analysis(other)
                     self._unload(other, "replaced")
 
     # Endings
@@ -282,4 +295,6 @@ class JobBook:
 
     def _say(self, job: Job, event: JobEvent) -> None:
         log.debug("%s", event)
+        if isinstance(event, Accepted | Done | Failed | Cancelled | Unloaded):
+            job.answer.append(event)
         job.audience.tell(event)

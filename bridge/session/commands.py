@@ -98,16 +98,14 @@ class Panic:
     """Silence everything, now."""
 
 
+TransportCommand = PlayTransport | StopTransport | Locate | SetTempo | SetLoop
+
 Command = (
     StartJob
     | CancelJob
     | UnloadJob
     | AskJobs
-    | PlayTransport
-    | StopTransport
-    | Locate
-    | SetTempo
-    | SetLoop
+    | TransportCommand
     | SetParameter
     | AskParameter
     | AskVersion

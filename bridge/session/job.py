@@ -4,10 +4,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bridge.music.sound import Stem
-from bridge.session.events import JobEvent, JobState, Stage, StretchNotes
+from bridge.session.events import Cancelled, JobEvent, JobState, Stage, StretchNotes, Unloaded
 from bridge.session.lead import Lead
 from bridge.session.request import JobRequest, Sync
 from bridge.units import HostTime, Seconds
+
+NATURAL = ("played", "failed")
+"""Reasons for being unloaded that nobody asked for."""
 
 
 class Audience(Protocol):
@@ -36,6 +39,8 @@ class Job:
     """Stems that the player was given."""
     parts: set[Stem] = field(default_factory=set)
     """Of those, the ones it still holds."""
+    answer: list[JobEvent] = field(default_factory=list)
+    """What a repeated request hears again: accepted, and the endings there have been."""
     launched: bool = False
     unloaded: bool = False
     _separation_began: HostTime = HostTime(0.0)
@@ -45,6 +50,13 @@ class Job:
     def alive(self) -> bool:
         """Whether more will be said about it."""
         return not self.unloaded or self.state in (JobState.QUEUED, JobState.RUNNING)
+
+    @property
+    def ended_by_request(self) -> bool:
+        """Whether somebody ended it: whoever then asks for it again means it, as no datagram comes twice with another between."""
+        return any(
+            isinstance(e, Cancelled) or (isinstance(e, Unloaded) and e.reason not in NATURAL) for e in self.answer
+        )
 
     @property
     def ready(self) -> bool:

@@ -79,7 +79,6 @@ class Pipeline:
             for done, line in enumerate(lines.values()):
                 say(Progress(request.id, Stage.WRITING, done / len(lines)))
                 say(self._write(line))
-            undo.pop_all()
             steps = count()
             for line in lines.values():
                 # A long clip takes minutes here: each shuffle is a sign of life, and a place to stop at.
@@ -92,10 +91,9 @@ class Pipeline:
 
     def _line(self, work: Work, stem: Stem, separator: Separator, undo: ExitStack) -> "_StemLine":
         transcriber = self.transcribers.get(work.request.transcriber, stem)
-        asked = work.request.parameters.get("threshold", work.threshold)
+        asked = work.thresholds[stem]
         file = self.create_stem_file(work.folder, stem, separator.sample_rate, separator.channels)
-        undo.callback(file.discard)
-        return _StemLine(
+        line = _StemLine(
             work=work,
             stem=stem,
             model=separator.model,
@@ -106,6 +104,8 @@ class Pipeline:
             file=file,
             meter=QualityMeter(separator.sample_rate),
         )
+        undo.callback(line.abandon)
+        return line
 
     def _write(self, line: "_StemLine") -> Result:
         line.file.close()
@@ -113,6 +113,7 @@ class Pipeline:
         midi_path = line.work.folder / f"{line.stem}.mid"
         tempo = TempoMap.constant(line.work.bpm)
         self.write_midi(midi_path, [StemNotes(line.stem, notes)], tempo, line.work.channels)
+        line.complete = True
         return Result(line.work.request.id, line.stem, len(notes), midi_path, line.file.path, line.model)
 
 
@@ -132,6 +133,8 @@ class _StemLine:
     notes: dict[NoteKey, Note] = field(default_factory=dict)
     frames: int = 0
     """Separated so far."""
+    complete: bool = False
+    """Whether its files are written."""
     known: Seconds = Seconds(0.0)
     """Every onset before this is known."""
     measured: Seconds = Seconds(0.0)
@@ -159,6 +162,11 @@ class _StemLine:
             threshold=self.default_threshold,
             complete=complete,
         )
+
+    def abandon(self) -> None:
+        """Leave nothing half done: the job ends here."""
+        if not self.complete:
+            self.file.discard()
 
     def quality_so_far(self, spare: "_SpareTime", heed: Callable[[], None]) -> Quality | None:
         """How well the notes since the last report match, if there is time to say it now."""

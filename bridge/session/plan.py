@@ -13,6 +13,9 @@ from bridge.session.request import Follow, JobRequest
 from bridge.session.work import Work
 from bridge.units import Bpm, HostTime
 
+NAME_BYTES = 120
+"""Of a folder's name, as UTF-8; file systems take 255."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -26,14 +29,21 @@ class Surroundings:
     threshold: Callable[[], float | None]
 
 
-def work_of(request: JobRequest, around: Surroundings) -> Work:
-    """The analysis of a request, with what holds now for all that it leaves open."""
+def work_of(job: Job, around: Surroundings) -> Work:
+    """The analysis of a job, with what holds now for all that its request leaves open."""
+    request = job.request
+
+    def own(stem: Stem, name: str) -> float | None:
+        return job.overrides.get(stem, {}).get(name, request.parameters.get(name))
+
+    channels = {stem: int(own(stem, "channel") or number) for stem, number in around.channels().items()}
+    thresholds = {stem: own(stem, "threshold") for stem in request.stems}
     return Work(
         request,
         around.folder / folder_name(request),
         request.bpm or around.project_bpm(),
-        {stem: int(request.parameters.get("channel", number)) for stem, number in around.channels().items()},
-        around.threshold(),
+        channels,
+        {stem: around.threshold() if value is None else value for stem, value in thresholds.items()},
     )
 
 
@@ -67,5 +77,7 @@ def playback_rate(request: JobRequest, project_bpm: Bpm) -> float:
 def folder_name(request: JobRequest) -> str:
     """A folder name that says the clip and the job, safe on every file system and different for different jobs."""
     said = f"{request.path.stem} {request.id}"
-    safe = "".join(c if c.isalnum() or c in "-_ ." else "_" for c in said)[:100].strip(" .")
-    return safe if safe == said else f"{safe}-{zlib.crc32(said.encode()):08x}"
+    safe = "".join(c if c.isalnum() or c in "-_ ." else "_" for c in said)
+    # File systems count bytes, and some take Take and take for the same name.
+    safe = safe.encode()[:NAME_BYTES].decode(errors="ignore").strip(" .")
+    return safe if safe == said and said == said.lower() else f"{safe}-{zlib.crc32(said.encode()):08x}"

@@ -24,5 +24,5 @@ class Work:
     """The tempo that the MIDI file states."""
     channels: Mapping[Stem, int]
     """1 to 16."""
-    threshold: float | None
-    """The live threshold where it has been set."""
+    thresholds: Mapping[Stem, float | None]
+    """None where neither the job nor the live parameter sets one, and the transcriber's own holds."""

@@ -122,6 +122,38 @@ async def test_the_same_request_twice_at_once_makes_one_job(door: Door) -> None:
     assert len(list(door.book.states(None))) == 1
 
 
+async def test_a_refused_request_delivered_twice_is_refused_twice(door: Door, tmp_path: Path) -> None:
+    door.ask("a", tmp_path / "none.wav")
+    door.ask("a", tmp_path / "none.wav")
+    await door.until(2)
+    assert [e.code for e in door.refused] == [ErrorCode.FILE_NOT_FOUND] * 2
+    assert door.audience.told == []
+
+
+async def test_ending_all_behind_a_request_that_is_refused_adds_no_word(door: Door, tmp_path: Path) -> None:
+    door.ask("a", tmp_path / "none.wav")
+    door.admission.end(None, door.book.cancel)
+    door.ask("b")
+    await door.until(2)
+    assert len(door.refused) == 1
+
+
+async def test_what_is_asked_about_an_undecided_job_waits_for_it(door: Door) -> None:
+    door.ask("a")
+    door.admission.about(JobId("a"), lambda: door.book.override(JobId("a"), "threshold", 0.3), door.refused.append)
+    door.admission.about(JobId("a"), lambda: door.book.override(JobId("a"), "mute/bass", 1), door.refused.append)
+    await door.until(2)
+    assert ["no bass" in e.message for e in door.refused] == [True]
+
+
+async def test_a_repeat_of_a_living_job_needs_no_look_at_the_disk(door: Door) -> None:
+    door.ask("a")
+    await door.until(1)
+    door.audio.unlink()
+    door.ask("a")
+    assert door.audience.answered == [Accepted(JobId("a"))]
+
+
 async def test_too_many_at_once_are_refused_as_busy(door: Door) -> None:
     for n in range(admission.AT_A_TIME):
         door.ask(str(n))

