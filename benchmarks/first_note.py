@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from bridge.app.demo import demo_song
+from bridge.app.song import demo_song
 from tests.daemon_peer import RunningDaemon
 from tests.inference.model_zoo import burden, make_repo
 from tests.jack_peer import JackServer, MidiReceiver, missing_jack

