@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bridge.errors import BridgeError, ErrorCode
 from bridge.music.sound import Stem
-from bridge.session.parameters import GM_CHANNELS, PARAMETERS
+from bridge.session.parameters import DEFAULT_CHANNELS, PARAMETERS
 
 ChannelNumber = Annotated[int, Field(ge=1, le=16)]
 
@@ -45,10 +45,10 @@ class MidiSettings(_Section):
 class ChannelSettings(_Section):
     """The MIDI channel of each stem."""
 
-    vocals: ChannelNumber = GM_CHANNELS[Stem.VOCALS]
-    drums: ChannelNumber = GM_CHANNELS[Stem.DRUMS]
-    bass: ChannelNumber = GM_CHANNELS[Stem.BASS]
-    other: ChannelNumber = GM_CHANNELS[Stem.OTHER]
+    vocals: ChannelNumber = DEFAULT_CHANNELS[Stem.VOCALS]
+    drums: ChannelNumber = DEFAULT_CHANNELS[Stem.DRUMS]
+    bass: ChannelNumber = DEFAULT_CHANNELS[Stem.BASS]
+    other: ChannelNumber = DEFAULT_CHANNELS[Stem.OTHER]
 
 
 class InferenceSettings(_Section):

@@ -1,24 +1,17 @@
 """The live parameters' present values, for all jobs."""
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol
 
 from bridge.music.sound import Stem
 from bridge.session.parameters import PARAMETERS
-
-
-class Knobs(Protocol):
-    """Where a value takes effect."""
-
-    def set_parameter(self, name: str, value: float) -> None:
-        """Set a live parameter for all parts."""
+from bridge.session.playback import Player
 
 
 class LiveParameters:
     """What has been set; what has not is at its default. The threshold's default is each transcriber's own."""
 
-    def __init__(self, knobs: Knobs, initial: Mapping[str, float]) -> None:
-        self._knobs = knobs
+    def __init__(self, player: Player, initial: Mapping[str, float]) -> None:
+        self._player = player
         self._values: dict[str, float] = {}
         for name, value in initial.items():
             self.set(name, value)
@@ -26,7 +19,7 @@ class LiveParameters:
     def set(self, name: str, value: float) -> None:
         """Set a parameter that is in `PARAMETERS`, within its range, and pass it on."""
         self._values[name] = value
-        self._knobs.set_parameter(name, value)
+        self._player.set_parameter(name, value)
 
     def get(self, name: str) -> float:
         """The value that holds now."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bridge.music.sound import Stem
 
-GM_CHANNELS = {Stem.BASS: 1, Stem.OTHER: 2, Stem.VOCALS: 3, Stem.DRUMS: 10}
+DEFAULT_CHANNELS = {Stem.BASS: 1, Stem.OTHER: 2, Stem.VOCALS: 3, Stem.DRUMS: 10}
 """The channel a stem plays on unless told otherwise; drums on 10 as General MIDI has it."""
 
 
@@ -39,7 +39,7 @@ PARAMETERS: dict[str, Parameter] = {
         Parameter("offset_ms", 0.0, -1000.0, 1000.0, "ms", "moves every note: below 0 earlier, above 0 later"),
         *(Parameter(f"mute/{s}", 0, 0, 1, "off or on", f"silences the {s} notes", whole=True) for s in Stem),
         *(
-            Parameter(f"channel/{s}", GM_CHANNELS[s], 1, 16, "MIDI channel", f"where the {s} notes go", whole=True)
+            Parameter(f"channel/{s}", DEFAULT_CHANNELS[s], 1, 16, "MIDI channel", f"where the {s} notes go", whole=True)
             for s in Stem
         ),
     )

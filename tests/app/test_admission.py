@@ -13,7 +13,7 @@ from bridge.app.admission import Admission
 from bridge.errors import BridgeError, ErrorCode
 from bridge.session.book import JobBook
 from bridge.session.events import Accepted, Cancelled, Unloaded
-from bridge.session.parameters import GM_CHANNELS
+from bridge.session.parameters import DEFAULT_CHANNELS
 from bridge.session.plan import Surroundings
 from bridge.session.request import JobRequest
 from bridge.units import Bpm, HostTime, JobId
@@ -27,7 +27,7 @@ class Door:
     def __init__(self, folder: Path) -> None:
         self.audio = folder / "melody.wav"
         write_melody(self.audio, 3.0)
-        around = Surroundings(folder, lambda: HostTime(0.0), lambda: Bpm(120.0), lambda: GM_CHANNELS, lambda: None)
+        around = Surroundings(folder, lambda: HostTime(0.0), lambda: Bpm(120.0), lambda: DEFAULT_CHANNELS, lambda: None)
         self.book = JobBook(ScriptedEngine(), RecordingPlayer(), around)
         self.admission = Admission(self.book)
         self.audience = RecordingAudience()

@@ -8,7 +8,7 @@ from bridge.midi.file import write_midi
 from bridge.music.notes import Note, StemNotes
 from bridge.music.sound import Stem
 from bridge.music.tempo import TempoMap, TempoPoint
-from bridge.session.parameters import GM_CHANNELS
+from bridge.session.parameters import DEFAULT_CHANNELS
 from tests.midi.rig import note
 
 
@@ -50,7 +50,7 @@ def read(path):
 def test_a_file_has_a_tempo_track_and_a_named_track_a_stem_on_the_channels_as_played(tmp_path):
     path = tmp_path / "song.mid"
     stems = [StemNotes(Stem.VOCALS, (note(0.5, 60, 0.25, velocity=70),)), StemNotes(Stem.DRUMS, (note(1.0, 36, 0.1),))]
-    write_midi(path, stems, TempoMap.constant(97), GM_CHANNELS)
+    write_midi(path, stems, TempoMap.constant(97), DEFAULT_CHANNELS)
     file, notes = read(path)
     assert file.type == 1
     assert file.ticks_per_beat >= 480
@@ -65,7 +65,7 @@ def test_a_file_has_a_tempo_track_and_a_named_track_a_stem_on_the_channels_as_pl
 def test_notes_keep_their_seconds_through_changes_of_tempo(tmp_path):
     tempo = TempoMap((TempoPoint(-1.0, -2.0), TempoPoint(2.0, 3.0), TempoPoint(5.0, 11.0)), 60)
     notes = tuple(note(k * 0.4, 60 + k, 0.2) for k in range(20))
-    write_midi(tmp_path / "a.mid", [StemNotes(Stem.BASS, notes)], tempo, GM_CHANNELS)
+    write_midi(tmp_path / "a.mid", [StemNotes(Stem.BASS, notes)], tempo, DEFAULT_CHANNELS)
     _, found = read(tmp_path / "a.mid")
     assert [f[2] for f in found] == pytest.approx([n.onset for n in notes], abs=1e-3)
     assert [f[3] for f in found] == pytest.approx([n.onset + 0.2 for n in notes], abs=1e-3)
@@ -75,20 +75,20 @@ def test_notes_keep_their_seconds_through_changes_of_tempo(tmp_path):
     ("beats", "signature"), [(4.0, (4, 4)), (3.0, (3, 4)), (3.5, (7, 8)), (1.875, (15, 32)), (0.3, (4, 4))]
 )
 def test_the_time_signature_has_the_bar_s_length(tmp_path, beats, signature):
-    write_midi(tmp_path / "a.mid", [], TempoMap.constant(120, beats), GM_CHANNELS)
+    write_midi(tmp_path / "a.mid", [], TempoMap.constant(120, beats), DEFAULT_CHANNELS)
     message = next(m for m in mido.MidiFile(tmp_path / "a.mid").tracks[0] if m.type == "time_signature")
     assert (message.numerator, message.denominator) == signature
 
 
 def test_an_open_note_ends_at_the_last_known_time(tmp_path):
     notes = (note(0.0, 60, None), note(1.0, 62, 2.0))
-    write_midi(tmp_path / "a.mid", [StemNotes(Stem.VOCALS, notes)], TempoMap.constant(120), GM_CHANNELS)
+    write_midi(tmp_path / "a.mid", [StemNotes(Stem.VOCALS, notes)], TempoMap.constant(120), DEFAULT_CHANNELS)
     assert sorted(round(n[3], 3) for n in read(tmp_path / "a.mid")[1]) == [3.0, 3.0]
 
 
 def test_a_pitch_struck_again_ends_before_it_is(tmp_path):
     notes = (note(0.0, 60, 2.0), note(1.0, 60, 0.5), note(1.5, 60, 0.5))
-    write_midi(tmp_path / "a.mid", [StemNotes(Stem.VOCALS, notes)], TempoMap.constant(120), GM_CHANNELS)
+    write_midi(tmp_path / "a.mid", [StemNotes(Stem.VOCALS, notes)], TempoMap.constant(120), DEFAULT_CHANNELS)
     assert [(round(n[2], 3), round(n[3], 3)) for n in read(tmp_path / "a.mid")[1]] == [
         (0.0, 1.0),
         (1.0, 1.5),
@@ -108,7 +108,7 @@ def test_a_pitch_struck_again_ends_before_it_is(tmp_path):
 )
 def test_any_notes_make_a_file_whose_every_note_ends(tmp_path_factory, notes, bpm):
     path = tmp_path_factory.getbasetemp() / "any.mid"
-    write_midi(path, [StemNotes(Stem.OTHER, tuple(notes))], TempoMap.constant(bpm), GM_CHANNELS)
+    write_midi(path, [StemNotes(Stem.OTHER, tuple(notes))], TempoMap.constant(bpm), DEFAULT_CHANNELS)
     _, found = read(path)
     ticks = {(round(n.onset * bpm / 60 * 960), n.pitch) for n in notes}
     assert len(found) == len(ticks)
@@ -118,7 +118,7 @@ def test_a_file_that_cannot_be_written_is_refused_and_nothing_of_it_stays(tmp_pa
     target = tmp_path / "taken.mid"
     target.mkdir()
     with pytest.raises(BridgeError, match="cannot write the MIDI file") as refused:
-        write_midi(target, [], TempoMap.constant(120), GM_CHANNELS)
+        write_midi(target, [], TempoMap.constant(120), DEFAULT_CHANNELS)
     assert refused.value.code is ErrorCode.DISK
     assert list(tmp_path.iterdir()) == [target]
 
@@ -126,5 +126,5 @@ def test_a_file_that_cannot_be_written_is_refused_and_nothing_of_it_stays(tmp_pa
 def test_a_file_replaces_the_one_before_it(tmp_path):
     path = tmp_path / "a.mid"
     path.write_bytes(b"old")
-    write_midi(path, [StemNotes(Stem.VOCALS, (note(0.0),))], TempoMap.constant(120), GM_CHANNELS)
+    write_midi(path, [StemNotes(Stem.VOCALS, (note(0.0),))], TempoMap.constant(120), DEFAULT_CHANNELS)
     assert len(read(path)[1]) == 1

@@ -22,7 +22,7 @@ from bridge.session.events import (
     Stage,
     Unloaded,
 )
-from bridge.session.parameters import GM_CHANNELS
+from bridge.session.parameters import DEFAULT_CHANNELS
 from bridge.session.plan import Surroundings, folder_name
 from bridge.session.playback import PartBehind, PartPlayed
 from bridge.session.request import Follow, JobRequest, Sync
@@ -49,7 +49,7 @@ class Desk:
             folder=Path("/out"),
             now=lambda: HostTime(self.now),
             project_bpm=lambda: Bpm(120.0),
-            channels=lambda: GM_CHANNELS,
+            channels=lambda: DEFAULT_CHANNELS,
             threshold=lambda: self.threshold,
         )
         self.book = JobBook(self.engine, self.player, settings)
