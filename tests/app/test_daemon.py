@@ -13,17 +13,15 @@ from bridge.app.song import demo_song
 from bridge.midi.file_read import read_notes
 from tests.app.studio import VOCALS, Studio
 from tests.daemon_peer import ROOT, RunningDaemon
+from tests.osc.peers import oscsend
 
 SPLEETER = {"model": "spleeter-2stems", "warm_start": False}
 
 
 def test_one_datagram_from_oscsend_plays_the_song_and_tells_how_well(studio: Studio) -> None:
     song = studio.song(9)
-    words = ["/bridge/job/start", "sssss", studio.ear.id("take 1"), str(song), "stem", "vocals", "reply_to"]
-    words[1] += "s"
-    subprocess.run(
-        ["oscsend", "127.0.0.1", str(studio.daemon.port), *words, f"127.0.0.1:{studio.ear.port}"], check=True
-    )
+    arguments = (studio.ear.id("take 1"), str(song), "stem", "vocals", "reply_to", f"127.0.0.1:{studio.ear.port}")
+    oscsend(studio.daemon.port, "/bridge/job/start", "ssssss", *arguments)
     studio.ear.wait("job/unloaded", "take 1", timeout=60)
     assert studio.ear.endings("take 1") == ["done", "unloaded"]
     names = [h.name for h in studio.ear.heard if h.arguments[:1] == (studio.ear.id("take 1"),)]
