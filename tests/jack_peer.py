@@ -13,12 +13,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from itertools import count
 from threading import Condition, Thread
 from typing import NamedTuple, Self
 
 PEERS_REQUIRED = os.environ.get("REQUIRE_PEERS") == "1"
-_numbers = count(1)
+_NAMES = 6
 
 
 def missing_jack() -> str | None:
@@ -47,7 +46,8 @@ class JackServer:
 
     def __init__(self, rate: int = 48_000, period: int | None = None, *, realtime: bool | None = None) -> None:
         self.realtime = may_be_realtime() if realtime is None else realtime
-        self.name = f"stembridge-test-{os.getpid()}-{next(_numbers)}"
+        self.name = ""
+        """Known once it has started."""
         self.rate = rate
         self.period = period or (256 if self.realtime else 1024)
         self._process: subprocess.Popen[bytes] | None = None
@@ -69,7 +69,18 @@ class JackServer:
         }
 
     def start(self) -> None:
-        """Start and wait until it takes clients."""
+        """Start and wait until it takes clients; after a crash under its old name.
+
+        JACK has room for eight names on a machine, and the one of a server that was killed is only taken back by that very name:
+        so there are few names, and the first free one is used.
+        """
+        names = [self.name] if self.name else [f"stembridge-test-{n}" for n in range(1, _NAMES + 1)]
+        for self.name in names * 2:
+            if not self._answers() and self._comes_up():
+                return
+        raise RuntimeError(f"jackd did not come up under any name of {names}")
+
+    def _comes_up(self) -> bool:
         self._process = subprocess.Popen(
             [
                 "jackd",
@@ -89,11 +100,21 @@ class JackServer:
             start_new_session=True,
         )
         deadline = time.monotonic() + 10
-        probe = [sys.executable, __file__, "probe", self.name]
-        while subprocess.run(probe, env=self.environment, capture_output=True, check=False).returncode != 0:
+        while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
-                raise RuntimeError(f"jackd did not come up under the name {self.name}")
+                return False
+        # Somebody else may have been quicker with this name: it is his server that answers then.
+        return self._process.poll() is None
+
+    def _answers(self) -> bool:
+        probe = [sys.executable, __file__, "probe", self.name]
+        try:
+            return (
+                subprocess.run(probe, env=self.environment, capture_output=True, check=False, timeout=5).returncode == 0
+            )
+        except subprocess.TimeoutExpired:
+            return False
 
     def kill(self) -> None:
         """End it as a crash would."""

@@ -11,6 +11,7 @@ import jack
 
 from bridge.errors import BridgeError, ErrorCode
 
+NAMES = ("stembridge-demo", "stembridge-demo-2", "stembridge-demo-3")
 START_TIMEOUT = 10.0
 STOP_TIMEOUT = 5.0
 
@@ -24,19 +25,29 @@ class PrivateJack:
     """A running `jackd` with the dummy driver, stopped on leaving; nobody's own JACK setup is touched."""
 
     def __init__(self) -> None:
-        self.name = f"stembridge-demo-{os.getpid()}"
+        self.name = ""
+        """Known once it runs."""
 
     def __enter__(self) -> Self:
-        command = ["jackd", "-n", self.name, "-r", "-d", "dummy", "-r", "48000", "-p", "256"]
+        # JACK has room for eight names on a machine, and the one of a server that was killed is only taken back by that very name:
+        # few fixed names leave nothing behind.
+        for self.name in NAMES:
+            if not self._answers() and self._comes_up():
+                return self
+        command = " ".join(_command(self.name))
+        raise BridgeError(ErrorCode.MIDI_UNAVAILABLE, f"`{command}` did not start; try it by hand")
+
+    def _comes_up(self) -> bool:
         environment = {**os.environ, "JACK_NO_AUDIO_RESERVATION": "1"}
         quiet = subprocess.DEVNULL
-        self._process = subprocess.Popen(command, env=environment, stdin=quiet, stdout=quiet, stderr=quiet)
+        self._process = subprocess.Popen(_command(self.name), env=environment, stdin=quiet, stdout=quiet, stderr=quiet)
         deadline = time.monotonic() + START_TIMEOUT
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.__exit__(None, None, None)
-                raise BridgeError(ErrorCode.MIDI_UNAVAILABLE, f"`{' '.join(command)}` did not start; try it by hand")
-        return self
+                return False
+        # Another demo may have been quicker with this name: it is its server that answers then.
+        return self._process.poll() is None
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
@@ -56,3 +67,7 @@ class PrivateJack:
             time.sleep(0.05)
             return False
         return True
+
+
+def _command(name: str) -> list[str]:
+    return ["jackd", "-n", name, "-r", "-d", "dummy", "-r", "48000", "-p", "256"]
