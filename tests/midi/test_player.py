@@ -217,7 +217,7 @@ async def test_a_jack_server_that_dies_is_noticed_and_its_port_opened_again_when
         with MidiReceiver(own_server, await played.port()) as receiver:
             await arrives(receiver, lambda: receiver.connected)
             played.play(VOCALS, chord(60), loop=True)
-            await arrives(receiver, lambda: receiver.ons)
+            await played.until(lambda: played.notes)
             own_server.kill()
             await played.until_event(PortChanged, available=False)
         # Notes that have no port to go to are counted, and none of them comes out when there is one again.
@@ -230,9 +230,10 @@ async def test_a_jack_server_that_dies_is_noticed_and_its_port_opened_again_when
         assert statistics.sent == 1
         with MidiReceiver(own_server, await played.port()) as receiver:
             await arrives(receiver, lambda: receiver.connected)
-            played.play(OTHER_JOB, chord(72))
-            await arrives(receiver, lambda: receiver.ons)
-            assert [e.place for e in receiver.events] == [(3, 72)]
+            # Again and again: JACK may miss the first cycles of a connection, and what it loses in them is not sent again.
+            played.play(OTHER_JOB, [note(0.0, 72, 0.05)], length=0.1, loop=True)
+            await arrives(receiver, lambda: {e.place for e in receiver.ons} >= {(3, 72)})
+            assert not {40, 41} & {e.place[1] for e in receiver.events}
 
 
 async def test_statistics_count_what_was_sent_and_how_late(played, receiver):
