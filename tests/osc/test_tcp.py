@@ -5,6 +5,7 @@ import select
 import socket
 import statistics
 import struct
+import sys
 import threading
 import time
 from contextlib import closing
@@ -167,6 +168,16 @@ def test_connections_are_bounded_and_one_more_is_sent_away(running):
             p.socket.close()
 
 
+@pytest.fixture
+def _short_turns():
+    """Server and peers share one interpreter here; at Python's 5 ms a turn it would be the lock that keeps a ping waiting."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(2e-4)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("_short_turns")
 def test_a_flood_over_tcp_does_not_delay_a_ping_over_udp(running):
     flood = frame(b"/x\0\0,\0\0\0", Framing.LENGTH) * 300_000 + frame(PING, Framing.LENGTH)
     rounds = []
@@ -180,7 +191,7 @@ def test_a_flood_over_tcp_does_not_delay_a_ping_over_udp(running):
             rounds.append(time.perf_counter() - begin)
         sender.join()
     assert statistics.median(rounds) < 0.05
-    assert len(rounds) > 2, "the flood was not over before it was noticed"
+    assert len(rounds) > 10, "the flood was not over before it was noticed"
 
 
 def test_a_reporter_of_a_client_that_hung_up_says_nothing_and_raises_nothing(running):
