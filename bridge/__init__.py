@@ -3,8 +3,8 @@
 The rooms, upper ones importing only lower ones, rooms on one line never each other:
 
     app          settings, daemon (the only place that constructs things), command line, doctor, demo
-    osc | inference | midi | clock | audio
-                 the edges: the wire, the heavy libraries (own process), the ports (own process), time, files
+    osc | inference | midi | clock | audio | cache
+                 the edges: the wire, the heavy libraries (own process), the ports (own process), time, files, what was analysed before
     session      what happens to a job: request, events, book, pipeline, Protocols that the edges fulfil
     music        pure values and arithmetic: sound, notes, tempo, quality, synthesis
     errors, units

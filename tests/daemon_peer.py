@@ -106,7 +106,7 @@ class Ear:
 
 
 class RunningDaemon:
-    """`stembridge run` with a settings file of the test's own."""
+    """`stembridge run` with a settings file of the test's own; it keeps no analyses unless the settings say so."""
 
     def __init__(
         self, folder: Path, settings: Mapping[str, Mapping[str, object]], environment: Mapping[str, str] | None = None
@@ -114,7 +114,7 @@ class RunningDaemon:
         folder.mkdir(parents=True, exist_ok=True)
         self.output = folder / "out"
         self.log = folder / "daemon.log"
-        sections = {"osc": {"port": 0}, "output": {"folder": str(self.output)}, **settings}
+        sections = {"osc": {"port": 0}, "output": {"folder": str(self.output)}, "cache": {"limit_gb": 0}, **settings}
         config = folder / "config.toml"
         config.write_text(
             "".join(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -23,7 +24,7 @@ def melody(seconds: float, every: float = 0.5, length: float = 0.4, pitches: Seq
     ]
 
 
-def write_melody(path: Path, seconds: float, **how: float) -> list[Note]:
+def write_melody(path: Path, seconds: float, **how: Any) -> list[Note]:
     """Write a stereo melody of that length; return its notes."""
     notes = melody(seconds, **how)
     sound = AdditiveSynth(RATE).render(Score.of(notes), 0, round(seconds * RATE))

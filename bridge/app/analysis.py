@@ -4,8 +4,9 @@ import logging
 from pathlib import Path
 
 from bridge.app.settings import Settings
-from bridge.audio.clip import FileClip, open_clip
+from bridge.audio.clip import DECODING, FileClip, open_clip
 from bridge.audio.stem_file import AudioStemFile, StemFormat
+from bridge.cache.cache import AnalysisCache
 from bridge.inference.models import ModelLoader, ModelOptions
 from bridge.inference.transcribers import MadmomTranscribers
 from bridge.midi.file import write_midi
@@ -39,11 +40,18 @@ def build_pipeline(settings: Settings, threads: int) -> Pipeline:
 
     return Pipeline(
         separators=ModelLoader(model_options(settings, threads)),
-        transcribers=MadmomTranscribers(settings.inference.transcriber),
+        transcribers=MadmomTranscribers(settings.inference.transcriber, settings.inference.device),
+        cache=analysis_cache(settings),
         open_clip=clip,
+        decoding=DECODING,
         create_stem_file=stem_file,
         write_midi=write_midi,
     )
+
+
+def analysis_cache(settings: Settings) -> AnalysisCache:
+    """What was analysed before."""
+    return AnalysisCache(settings.cache_folder, settings.cache_limit, settings.work_folder)
 
 
 def model_options(settings: Settings, threads: int) -> ModelOptions:
@@ -53,6 +61,8 @@ def model_options(settings: Settings, threads: int) -> ModelOptions:
         model=chosen.model,
         folder=Path(chosen.models_folder).expanduser() if chosen.models_folder else None,
         device=chosen.device,
+        precision=chosen.precision,
+        measurements=settings.measurements_path,
         threads=threads,
         allow_download=chosen.allow_download,
     )

@@ -95,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     command("models", "list the separation models and whether their weights are here", _models)
     command("doctor", "check all that StemBridge needs and say what to do about what is missing", _doctor)
 
+    cache = command("cache", "say what is kept of earlier analyses, or forget it", _cache)
+    cache.add_argument("--clear", action="store_true", help="remove it; the next job on a clip analyses it anew")
+
     demo = command("demo", "play a real song's vocals through the whole chain and keep the files", _demo)
     demo.add_argument(
         "--out",
@@ -143,6 +146,12 @@ def _doctor(options: argparse.Namespace) -> int:
     from bridge.app.doctor import examine
 
     return examine(_settings(options), options.config)
+
+
+def _cache(options: argparse.Namespace) -> int:
+    from bridge.app.doctor import print_cache
+
+    return print_cache(_settings(options), clear=options.clear)
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ from bridge.clock.internal import InternalClock
 from bridge.inference.process import InferenceProcess, Patience
 from bridge.midi.client import PlayerProcess
 from bridge.midi.options import PlayerOptions
+from bridge.music.tempo import Transport
 from bridge.osc import encode
 from bridge.osc.codec import OscMessage
 from bridge.osc.rows import Topic
@@ -77,7 +78,7 @@ class Daemon:
         self._engine = InferenceProcess(
             worker.main, lambda: (settings, self._threads()), Patience(step=Seconds(settings.inference.stall_s))
         )
-        self._clock = InternalClock(Bpm(settings.transport.bpm), _now, self._player.set_transport)
+        self._clock = InternalClock(Bpm(settings.transport.bpm), _now, self._retime)
         self._live = LiveParameters(self._player, _initial_parameters(settings))
         self._book = JobBook(
             self._engine,
@@ -88,6 +89,7 @@ class Daemon:
                 project_bpm=lambda: self._clock.bpm,
                 channels=self._live.channels,
                 threshold=lambda: self._live.threshold,
+                transport=lambda: self._clock.transport,
             ),
         )
         self._admission = Admission(self._book)
@@ -106,6 +108,7 @@ class Daemon:
         await self._server.start()
         try:
             await self._player.start()
+            self._engine.set_transport(self._clock.transport)
             self._engine.start()
             self._server.broadcast(encode.hello(self._version))
             log.info("StemBridge %s is ready; files go to %s", self._version, self._settings.output_folder)
@@ -190,6 +193,11 @@ class Daemon:
                 self._clock.set_tempo(bpm)
             case commands.SetLoop(start, end, on):
                 self._clock.set_loop(start, end, on=on)
+
+    def _retime(self, transport: Transport) -> None:
+        """The notes follow the project at once, the analysis from its next segment on."""
+        self._player.set_transport(transport)
+        self._engine.set_transport(transport)
 
     def _tell_states(self, job: JobId | None, client: Reporter) -> None:
         for state in self._book.states(job):

@@ -194,6 +194,9 @@ def _config(settings: Settings, folder: Path, port: int, system: stage.MidiSyste
             f"models_folder = '{inference.models_folder}'",
             f"allow_download = {str(inference.allow_download).lower()}",
             f'device = "{inference.device}"',
+            # Another demo is to show the same again, not that it was kept.
+            "[cache]",
+            "limit_gb = 0",
             "[output]",
             f"folder = '{folder / 'jobs'}'",
         ]

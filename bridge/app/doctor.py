@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bridge.app.analysis import model_options
+from bridge.app.analysis import analysis_cache, model_options
 from bridge.app.daemon import osc_runner, player_options
 from bridge.app.send import local
 from bridge.app.settings import Settings, default_config_path
@@ -65,6 +65,16 @@ def print_ports(settings: Settings) -> int:
         print(f"{system.backend}: {'available' if system.available else 'not available'}; {system.detail}")
         for port in system.inputs:
             print(f"    {port}")
+    return 0
+
+
+def print_cache(settings: Settings, *, clear: bool) -> int:
+    """Say what is kept of earlier analyses; with `clear`, remove it first."""
+    cache = analysis_cache(settings)
+    if clear:
+        cache.clear()
+    kept = cache.usage()
+    print(f"{settings.cache_folder}: {kept.entries} entries, {kept.bytes / 1e9:.2f} of {settings.cache.limit_gb:g} GB")
     return 0
 
 
@@ -229,12 +239,16 @@ def _transcriber(settings: Settings, _: Path | None) -> Iterator[Finding]:
 
 
 def _disk(settings: Settings, _: Path | None) -> Iterator[Finding]:
-    for what, folder in (("Output folder", settings.output_folder), ("Work folder", settings.work_folder)):
+    for what, folder, remedy in (
+        ("Output folder", settings.output_folder, "set output.folder"),
+        ("Cache folder", settings.cache_folder, "set cache.folder"),
+        ("Work folder", settings.work_folder, "make room for it, or set XDG_CACHE_HOME"),
+    ):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(folder).free
         except OSError as error:
-            yield Finding(what, "wrong", f"{folder} cannot be used: {error.strerror}; set output.folder")
+            yield Finding(what, "wrong", f"{folder} cannot be used: {error.strerror}; {remedy}")
             continue
         if not os.access(folder, os.W_OK):
             yield Finding(what, "wrong", f"{folder} cannot be written to")

@@ -153,8 +153,7 @@ def _pitchgrams(audio: Samples | Clip, sample_rate: int, frames: int) -> Iterato
         samples: npt.NDArray[np.float32] = (
             audio[:, first:last] if isinstance(audio, np.ndarray) else audio.read(first, last)
         )
-        decimator = Decimator(factor)
-        thin = np.concatenate([decimator.feed(samples.mean(axis=0)), decimator.rest()])
+        thin = Decimator(factor).thin(samples.mean(axis=0))
         skipped = (start - first) // (framing.hop * factor)
         wanted = ceil((min(start + step, frames) - start) / (framing.hop * factor))
         yield pitchgram(thin, rate, framing)[skipped : skipped + wanted]

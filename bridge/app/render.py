@@ -18,6 +18,7 @@ from bridge.errors import BridgeError, ErrorCode
 from bridge.music.notes import Note, NoteKey
 from bridge.music.quality import QualityReport
 from bridge.music.sound import Stem
+from bridge.music.tempo import PARKED
 from bridge.session.events import JobEvent, Progress, Quality, Result, Stage, StretchNotes
 from bridge.session.request import JobRequest
 from bridge.session.work import Work
@@ -59,7 +60,7 @@ def render(settings: Settings, options: argparse.Namespace) -> int:
                 bar.start_task(tasks[event.stage])
                 bar.update(tasks[event.stage], completed=event.fraction)
 
-        pipeline.run(work, take, lambda: False)
+        pipeline.run(work, take, lambda: False, lambda: PARKED)
     for result in found.results:
         console.print(
             f"[bold]{result.stem}[/]: {result.notes} notes, separated by {escape(result.model)}\n"
@@ -118,7 +119,10 @@ class _Found:
     def take(self, event: JobEvent) -> None:
         match event:
             case StretchNotes():
-                self._notes.setdefault(event.stem, {}).update((note.key, note) for note in event.notes)
+                notes = self._notes.setdefault(event.stem, {})
+                notes.update((note.key, note) for note in event.notes)
+                for key in event.withdrawn:
+                    notes.pop(key, None)
                 self._thresholds[event.stem] = event.threshold
             case Quality(_, stem, report):
                 self.quality[stem] = report

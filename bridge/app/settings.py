@@ -58,10 +58,18 @@ class InferenceSettings(_Section):
     models_folder: str = ""
     allow_download: bool = True
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     threads: Annotated[int, Field(ge=0, le=256)] = 0
     transcriber: str = "auto"
     warm_start: bool = True
     stall_s: Annotated[float, Field(ge=5, le=3600)] = 300.0
+
+
+class CacheSettings(_Section):
+    """What was analysed before."""
+
+    folder: str = ""
+    limit_gb: Annotated[float, Field(ge=0, le=100_000)] = 8.0
 
 
 class OutputSettings(_Section):
@@ -99,6 +107,7 @@ class Settings(_Section):
     midi: MidiSettings = MidiSettings()
     channels: ChannelSettings = ChannelSettings()
     inference: InferenceSettings = InferenceSettings()
+    cache: CacheSettings = CacheSettings()
     output: OutputSettings = OutputSettings()
     transport: TransportSettings = TransportSettings()
     parameters: ParameterSettings = ParameterSettings()
@@ -123,6 +132,21 @@ class Settings(_Section):
     def threshold(self) -> float | None:
         """The live threshold at the start; None leaves it to each transcriber."""
         return self.parameters.threshold if self.parameters.threshold >= 0 else None
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where stems and notes are kept for another time."""
+        return Path(self.cache.folder).expanduser() if self.cache.folder else user_cache_path("stembridge") / "analyses"
+
+    @property
+    def cache_limit(self) -> int:
+        """How many bytes of them."""
+        return round(self.cache.limit_gb * 1e9)
+
+    @property
+    def measurements_path(self) -> Path:
+        """What was found out about this machine."""
+        return user_cache_path("stembridge") / "measurements.json"
 
     @property
     def work_folder(self) -> Path:

@@ -11,6 +11,7 @@ from bridge.audio.stem_file import sweep_partial_stems
 from bridge.errors import BridgeError
 from bridge.inference.worker import Analyse, serve, silence_standard_output
 from bridge.music.sound import Stem
+from bridge.music.tempo import Transport
 from bridge.session.events import JobEvent
 from bridge.session.work import Work
 
@@ -38,8 +39,8 @@ def _load(settings: Settings, threads: int) -> Analyse:
         return _refuse_all(error)
     if settings.inference.warm_start:
         try:
-            separator = pipeline.separators.load(None, (Stem.VOCALS,))
-            pipeline.transcribers.get(settings.inference.transcriber, Stem.VOCALS).start(separator.sample_rate)
+            pipeline.separators.warm_up((Stem.VOCALS,))
+            pipeline.transcribers.get(settings.inference.transcriber, Stem.VOCALS)
         except BridgeError as error:  # The jobs will say so again, each to the one who asked.
             log.warning("nothing loaded ahead: %s", error.message)
         except Exception:
@@ -51,8 +52,10 @@ def _refuse_all(error: BridgeError) -> Analyse:
     """An analysis that fails with what is wrong with the settings, for each who asks for one."""
     log.error("no job can be analysed: %s", error.message)
 
-    def analyse(work: Work, emit: Callable[[JobEvent], None], cancelled: Callable[[], bool]) -> None:
-        del work, emit, cancelled
+    def analyse(
+        work: Work, emit: Callable[[JobEvent], None], cancelled: Callable[[], bool], transport: Callable[[], Transport]
+    ) -> None:
+        del work, emit, cancelled, transport
         raise BridgeError(error.code, error.message)
 
     return analyse

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -15,6 +16,9 @@ from bridge.audio.source import LOUDEST, AudioFacts, probe, read_blocks
 from bridge.errors import BridgeError, ErrorCode
 from bridge.music.sound import Samples
 from bridge.units import Seconds
+
+DECODING = f"clip 1, soxr {version('soxr')}, soundfile {version('soundfile')}"
+"""What a clip's samples depend on beside the file; the number is to be raised when this room may make others of it."""
 
 END_TOLERANCE = Seconds(0.1)
 """An end this little beyond the file's is the file's end: OSC floats carry 24 bits, decoders disagree on an mp3's padding."""

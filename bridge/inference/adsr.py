@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from bridge.inference.cnn import Activations
 from bridge.inference.madmom_models import KEYS, LOWEST_PITCH, madmom
@@ -29,10 +30,11 @@ VelocityAt = Callable[[int, Pitch], Velocity]
 
 @dataclass(slots=True)
 class _Run:
-    """A run of sounding states whose end is not decided; what it holds is known for all its frames but the last."""
+    """A run of sounding states; what it holds is known for its frames up to `seen`."""
 
     onset: int
-    velocity: Velocity
+    seen: int
+    velocity: Velocity | None = None
     given: Note | None = None
     states: int = 0
     """Bit n is set if state n was passed."""
@@ -40,15 +42,12 @@ class _Run:
     confidence: float = 0.0
 
 
-@dataclass(slots=True)
-class _Key:
-    last: int = 0
-    """The state decided last; silence before the first frame."""
-    run: _Run | None = None
-
-
 class NoteTracker:
-    """Follows all keys at once; `velocity` is asked once for each run, when its onset is decided."""
+    """Follows all keys at once.
+
+    `velocity` is asked once for each run: when its note is first given, or else at the end of the call in which its onset
+    was decided.
+    """
 
     def __init__(self, velocity: VelocityAt) -> None:
         model = madmom.features.notes.ADSRNoteTrackingProcessor(onset_threshold=0.0, pitch_offset=LOWEST_PITCH)
@@ -57,7 +56,10 @@ class NoteTracker:
         self._silence, self._attack, self._release = model.st.silence, model.st.attack, model.st.release
         self._complete = sum(1 << state for state in range(self._attack, self._release))
         self._note_threshold = model.note_threshold
-        self._keys = [_Key() for _ in range(KEYS)]
+        self._last = np.full(KEYS, self._silence, np.uint8)
+        """Of each key the state decided last; silence before the first frame."""
+        self._runs: dict[int, _Run] = {}
+        """Of each key the run whose end is not decided."""
         self._activations = np.empty((0, KEYS, 3), np.float32)
         self._origin = 0
         self._changed: dict[NoteKey, Note] = {}
@@ -70,10 +72,11 @@ class NoteTracker:
     @property
     def known(self) -> int:
         """Every note that begins before this frame was given."""
-        return min(
-            self._undecided_onset(key, int(decided))
-            for key, decided in zip(self._keys, self._viterbi.decided, strict=True)
-        )
+        undecided = self._viterbi.decided - (self._last == self._attack)
+        for key, run in self._runs.items():
+            if run.given is None:
+                undecided[key] = run.onset
+        return int(undecided.min())
 
     def feed(self, activations: Activations) -> list[Note]:
         """Take the next frames; return notes that are new or changed, in order of onset."""
@@ -82,6 +85,9 @@ class NoteTracker:
         self._activations = np.concatenate([self._activations, activations])
         for decision in self._viterbi.feed(activations):
             self._follow(decision)
+        for key, run in self._runs.items():
+            self._give(key, run, ended=None)
+            self._ask(key, run)
         self._trim()
         return self._flush()
 
@@ -89,64 +95,63 @@ class NoteTracker:
         """Return the rest; runs that still sound end with the last frame, which then counts as part of them."""
         self._follow(self._viterbi.finish())
         frames = self._viterbi.frames
-        for index, key in enumerate(self._keys):
-            if key.run is not None:
-                self._absorb(index, key, key.run, frames - 1)
-                self._give(index, key.run, ended=frames)
-                key.run = None
+        for key, run in self._runs.items():
+            self._see(key, run, frames, self._last[key : key + 1])
+            self._give(key, run, ended=frames)
+        self._runs.clear()
         return self._flush()
 
     def _follow(self, decision: Decision) -> None:
-        highest = decision.states.max(axis=0, initial=self._silence)
-        for index, key in enumerate(self._keys):
-            if key.last == self._silence == highest[index]:
-                continue
-            states = decision.lane(index).tolist()
-            for frame, state in enumerate(states, int(decision.begin[index])):
-                self._step(index, key, frame, state)
-            if states and key.run is not None:
-                self._give(index, key.run, ended=None)
+        """Take decided states. A run begins with the frame before its first sounding state and ends before its last one."""
+        lanes = np.arange(KEYS)
+        begin, end = decision.begin - decision.origin, decision.end - decision.origin
+        # Row n is the frame before row n of the decision; what stands in a key's rows before `begin` or after `end` is of no use.
+        states = np.concatenate([self._last[None], decision.states])
+        states[begin, lanes] = self._last
+        first = decision.origin - 1
+        inside = (self._attack < states) & (states < self._release)
+        rows = np.arange(len(decision.states))[:, None]
+        turns = (inside[1:] != inside[:-1]) & (begin <= rows) & (rows < end)
+        for key, row in np.argwhere(turns.T).tolist():
+            run = self._runs.pop(key, None)
+            if run is not None:
+                self._see(key, run, row + first, states[run.seen - first : row, key])
+                self._give(key, run, ended=row + first)
+            elif inside[row + 1, key] and row + first >= 0:
+                self._runs[key] = _Run(row + first, row + first)
+        for key, run in self._runs.items():
+            self._see(key, run, int(end[key]) + first, states[run.seen - first : end[key], key])
+        self._last = states[end, lanes]
 
-    def _step(self, index: int, key: _Key, frame: int, state: int) -> None:
-        """Take one decided state; the frame before it then surely belongs to the run, if this one does."""
-        inside = self._attack < state < self._release
-        was_inside = self._attack < key.last < self._release
-        if inside and not was_inside and frame > 0:
-            key.run = _Run(frame - 1, self._velocity(frame - 1, self._pitch(index)))
-        if key.run is not None:
-            if inside:
-                self._absorb(index, key, key.run, frame - 1)
-            else:
-                self._give(index, key.run, ended=frame - 1)
-                key.run = None
-        key.last = state
-
-    def _absorb(self, index: int, key: _Key, run: _Run, frame: int) -> None:
-        sounding, onset, _ = self._activations[frame - self._origin, index].tolist()
-        run.states |= 1 << key.last
+    def _see(self, key: int, run: _Run, end: int, states: npt.NDArray[np.uint8]) -> None:
+        """Take note of a run's frames from the last one seen up to `end`."""
+        if end == run.seen:
+            return
+        sounding, onset, _ = self._activations[run.seen - self._origin : end - self._origin, key].max(axis=0).tolist()
+        run.states |= sum({1 << state for state in states.tolist()})
         run.sounding = max(run.sounding, sounding)
         run.confidence = max(run.confidence, onset)
+        run.seen = end
 
-    def _give(self, index: int, run: _Run, ended: int | None) -> None:
+    def _ask(self, key: int, run: _Run) -> Velocity:
+        if run.velocity is None:
+            run.velocity = self._velocity(run.onset, self._pitch(key))
+        return run.velocity
+
+    def _give(self, key: int, run: _Run, ended: int | None) -> None:
         """Give the run's note, if it is one and not the same as given before."""
         if run.states & self._complete != self._complete or run.sounding < self._note_threshold:
             return
         note = Note(
             onset=Seconds(run.onset / FPS),
             duration=None if ended is None else Seconds((ended - run.onset) / FPS),
-            pitch=self._pitch(index),
-            velocity=run.velocity,
+            pitch=self._pitch(key),
+            velocity=self._ask(key, run),
             confidence=run.confidence,
         )
         if note != run.given:
             run.given = note
             self._changed[note.key] = note
-
-    def _undecided_onset(self, key: _Key, decided: int) -> int:
-        """The earliest frame at which a note may begin that was not given yet."""
-        if key.run is not None and key.run.given is None:
-            return key.run.onset
-        return decided - 1 if key.last == self._attack else decided
 
     def _flush(self) -> list[Note]:
         notes = [self._changed[key] for key in sorted(self._changed)]
@@ -159,5 +164,5 @@ class NoteTracker:
         self._origin = first
 
     @staticmethod
-    def _pitch(index: int) -> Pitch:
-        return Pitch(LOWEST_PITCH + index)
+    def _pitch(key: int) -> Pitch:
+        return Pitch(LOWEST_PITCH + key)

@@ -1,7 +1,11 @@
-"""Where networks run, how many threads they take, and memory that runs out said as a stable error."""
+"""Where networks run and what that is called, memory that is used again, and its running out said as a stable error."""
 
+import ctypes
+import platform
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -27,6 +31,33 @@ def choose_device(name: DeviceName) -> torch.device:
             ' choose one of these or "auto"',
         )
     return torch.device(name)
+
+
+def device_name(device: torch.device) -> str:
+    """Return what the maker calls it; of a processor with what PyTorch uses of it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    name = platform.processor() or platform.machine()
+    if sys.platform == "linux":
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
+    return f"{device.type} {name} {torch.backends.cpu.get_cpu_capability()}"
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+"""Numbers of glibc's <malloc.h>."""
+
+
+def reuse_memory() -> None:
+    """Make this process keep the memory of large arrays for the next ones; without glibc, nothing happens.
+
+    By default every array of some MB comes fresh from the system, which clears it page by page: a seventh of what separation
+    takes on a CPU. Afterwards the process keeps what its largest segment needed. Call it before the arrays are made.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_MAX, 0)
+        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")

@@ -3,12 +3,14 @@
 The code is BSD; the models inside the package are CC BY-NC-SA 4.0: not for commercial use.
 """
 
+import hashlib
 import importlib
 import importlib.metadata
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,13 +53,30 @@ def _installed_as_prebuilt() -> Iterator[None]:
 def _import_madmom() -> Any:
     with _importing, _installed_as_prebuilt():
         package = importlib.import_module("madmom")
-    for name in ("audio.signal", "audio.stft", "audio.spectrogram", "features.notes", "features.onsets"):
+    for name in ("models", "audio.signal", "audio.stft", "audio.spectrogram", "features.notes", "features.onsets"):
         importlib.import_module(f"madmom.{name}")
     return package
 
 
 madmom: Any = _import_madmom()
 """The package; what StemBridge uses of it is loaded."""
+
+
+def fingerprint(name: str, algorithm: int, model: Sequence[str], *libraries: str) -> str:
+    """Return what the notes of the transcriber `name` depend on, in words without a blank.
+
+    Args:
+        name: of the transcriber.
+        algorithm: the version of its own code.
+        model: the files of its weights, as `madmom.models` names them.
+        libraries: distributions besides madmom that do its arithmetic.
+
+    """
+    weights = hashlib.blake2b(digest_size=8)
+    for path in model:
+        weights.update(Path(path).read_bytes())
+    versions = [f"{library}-{importlib.metadata.version(library)}" for library in libraries]
+    return "+".join([f"{name}-{algorithm}", weights.hexdigest(), f"madmom-{madmom.__version__}", *versions])
 
 
 @dataclass(frozen=True, slots=True)

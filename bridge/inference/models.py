@@ -9,15 +9,19 @@ from pathlib import Path
 import torch
 
 from bridge.errors import BridgeError, ErrorCode
-from bridge.inference.device import DeviceName, choose_device
+from bridge.inference.device import DeviceName, choose_device, reuse_memory
+from bridge.inference.precision import PrecisionName
+from bridge.inference.precision_choice import PrecisionChooser
 from bridge.inference.separate_bag import expected_sources, load_bag, needed_signatures
 from bridge.inference.separate_checkpoint import spleeter_folder
+from bridge.inference.separate_clip import Silence
 from bridge.inference.separate_demucs import DemucsSeparator
 from bridge.inference.separate_hub import DemucsHub
 from bridge.inference.separate_sources import LocalFolder, UnreachableError, WeightsSource
 from bridge.inference.separate_spleeter import SPLEETER_NAME, SPLEETER_STEMS, SpleeterSeparator
 from bridge.music.sound import Stem
 from bridge.session.ports import Separator
+from bridge.units import Seconds
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +34,10 @@ class ModelOptions:
     folder: Path | None = None
     """Of the user's own models; looked in before Demucs' hub. Its files are pickles, which can run any code."""
     device: DeviceName = "auto"
+    precision: PrecisionName = "float32"
+    """Of Demucs' networks; `auto` measures each network when it is loaded for the first time."""
+    measurements: Path | None = None
+    """The file that keeps what was measured; None measures anew in every process."""
     threads: int | None = None
     """Of PyTorch on the CPU; None leaves its choice, one a core."""
     allow_download: bool = True
@@ -61,6 +69,8 @@ class ModelLoader:
             self._sources.insert(0, LocalFolder(options.folder))
         if options.threads is not None:
             torch.set_num_threads(options.threads)
+        reuse_memory()
+        self._precisions = PrecisionChooser(options.precision, self._device, options.measurements)
         self._kept: Separator | None = None
         self._substitution: str | None = None
 
@@ -100,6 +110,16 @@ class ModelLoader:
                 )
         return separator
 
+    def warm_up(self, stems: Sequence[Stem]) -> Separator:
+        """Load the configured model and let it run once, so that a first job's first segment pays for nothing but itself.
+
+        Raises what `load` raises.
+        """
+        separator = self.load(None, stems)
+        silence = Silence(separator.sample_rate, separator.channels, separator.sample_rate)
+        next(separator.separate(silence, stems, lambda: Seconds(0.0)))
+        return separator
+
     def list_models(self) -> tuple[ModelInfo, ...]:
         """Say what can be asked for: the folder's models, Demucs' bags, Spleeter."""
         found: dict[str, ModelInfo] = {}
@@ -128,7 +148,7 @@ class ModelLoader:
             source.fetch(definition, signature)
         # Only now, with the weights at hand, does the model of the last job go: two may be more than memory holds.
         self._kept = None
-        self._kept = DemucsSeparator(load_bag(source, definition, stems), self._device)
+        self._kept = DemucsSeparator(load_bag(source, definition, stems), self._device, self._precisions)
         return self._kept
 
     def _source_of(self, name: str) -> WeightsSource:

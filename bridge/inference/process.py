@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import multiprocessing
+import queue
 import signal
 import threading
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
 from bridge.errors import BridgeError, ErrorCode
+from bridge.music.tempo import Transport
 from bridge.session.events import JobEvent, Progress, Stage
 from bridge.session.work import JobCancelled, Work
 from bridge.units import JobId, Seconds
@@ -40,6 +42,13 @@ class Run:
 
     number: int
     work: Work
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Daemon to worker: where the project is from now on."""
+
+    transport: Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +109,9 @@ class InferenceProcess:
         self._arguments = arguments
         self._patience = patience
         self._process: SpawnProcess | None = None
-        self._pipe: Connection | None = None
+        self._outbox: queue.SimpleQueue[Run | Cancel | Moved | None] = queue.SimpleQueue()
         self._run: _Run | None = None
+        self._transport: Transport | None = None
         self._runs = 0
         self._heard = False
         self._closing = False
@@ -118,8 +128,13 @@ class InferenceProcess:
         process = context.Process(target=self._target, args=(theirs, *self._arguments()), name="stembridge-inference")
         process.start()
         theirs.close()  # So that the pipe ends when the process does.
-        self._process, self._pipe, self._heard = process, ours, False
+        self._outbox.put(None)  # What was meant for the last process, this one shall not get.
+        self._process, self._outbox, self._heard = process, queue.SimpleQueue(), False
+        if self._transport is not None:
+            self._send(Moved(self._transport))
         loop = asyncio.get_running_loop()
+        # A process that hangs does not read, and writing to it would hang whoever writes.
+        threading.Thread(target=_write, args=(ours, self._outbox), name="inference-writer", daemon=True).start()
         threading.Thread(target=self._read, args=(ours, process, loop), name="inference-reader", daemon=True).start()
 
     async def run(self, work: Work, emit: Callable[[JobEvent], None]) -> None:
@@ -146,6 +161,12 @@ class InferenceProcess:
             self._send(Cancel(run.number))
             self._watch(run)
 
+    def set_transport(self, transport: Transport) -> None:
+        """Tell the analysis, and those to come, where the project is."""
+        self._transport = transport
+        if self._process is not None:
+            self._send(Moved(transport))
+
     async def close(self) -> None:
         """End the process; nothing it does is needed any more."""
         self._closing = True
@@ -157,11 +178,10 @@ class InferenceProcess:
         if process is not None:
             process.kill()
             await asyncio.to_thread(process.join, 5.0)
+        self._outbox.put(None)
 
-    def _send(self, message: Run | Cancel) -> None:
-        assert self._pipe is not None
-        with contextlib.suppress(OSError):  # A dead worker: the reader has seen it, or is about to.
-            self._pipe.send(message)
+    def _send(self, message: Run | Cancel | Moved) -> None:
+        self._outbox.put(message)
 
     def _read(self, pipe: Connection, process: SpawnProcess, loop: asyncio.AbstractEventLoop) -> None:
         """Bring what the worker says onto the event loop, until its pipe ends (own thread)."""
@@ -231,6 +251,13 @@ class InferenceProcess:
         if self._process is not None:
             self._process.kill()
             self.start()
+
+
+def _write(pipe: Connection, outbox: "queue.SimpleQueue[Run | Cancel | Moved | None]") -> None:
+    """Send what is put into the outbox, until it holds None or nobody is there to read (own thread)."""
+    with contextlib.suppress(OSError):  # A dead worker: the reader has seen it, or is about to.
+        while (message := outbox.get()) is not None:
+            pipe.send(message)
 
 
 def _how(process: SpawnProcess) -> str:

@@ -14,7 +14,7 @@ Mono = npt.NDArray[np.float32]
 SAMPLE_RATE = 44100
 """Hertz; madmom's note networks were trained at this rate."""
 
-PIECE = 5 * SAMPLE_RATE
+PIECE = 10 * SAMPLE_RATE
 """Frames that `RecentAudio.take` appends at most before it pauses."""
 
 
@@ -31,7 +31,8 @@ def mono(samples: Samples) -> Mono:
     It is the mean that madmom's `SignalProcessor(num_channels=1)` takes, bit for bit up to seven channels.
     """
     mean: Mono = samples.mean(axis=0, dtype=np.float32)
-    return np.where(np.isfinite(mean), mean, np.float32(0.0))
+    finite = np.isfinite(mean)
+    return mean if finite.all() else np.where(finite, mean, np.float32(0.0))
 
 
 class RecentAudio:

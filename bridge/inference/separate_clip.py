@@ -2,13 +2,31 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from bridge.errors import BridgeError, ErrorCode
-from bridge.music.sound import Clip, Stem
+from bridge.music.sound import Clip, Samples, Stem
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A clip in which nothing sounds."""
+
+    sample_rate: int
+    """Hertz."""
+    channels: int
+    frames: int
+
+    def read(self, start: int, stop: int) -> Samples:
+        """Return zeros for frames `start` to `stop`, clamped to the clip; shape (channels, frames)."""
+        return np.zeros((self.channels, max(0, min(stop, self.frames) - max(start, 0))), dtype=np.float32)
+
+    def loudness(self) -> tuple[float, float]:
+        return 0.0, 0.0
 
 
 def check_request(clip: Clip, stems: Sequence[Stem], separator: str, sample_rate: int, channels: int) -> None:

@@ -6,6 +6,7 @@ when it is read. Nothing here waits long for a network that is not there.
 
 import http.client
 import logging
+import math
 import socket
 import threading
 import time
@@ -36,7 +37,7 @@ PROBE_S = 3.0
 _STALL_S = 20.0
 """How long a running download may bring nothing."""
 _RETRY_S = 60.0
-"""How long an address that gave no answer is not asked again."""
+"""How long what failed is not tried again: whoever falls back to another model would wait for it at every job."""
 
 
 class DemucsHub:
@@ -59,7 +60,10 @@ class DemucsHub:
         self._hub_cache = hub_cache
         self._archive = dict(_parse_remote_files(REMOTE_ROOT / "files.txt") if archive is None else archive)
         self._bags = {path.stem: path for path in sorted(REMOTE_ROOT.glob("*.yaml"))}
-        self._silent_until: dict[str, float] = {}
+        self._ask_again: dict[str, float] = {}
+        """When a host that gave no answer is due to be asked again."""
+        self._failed: dict[tuple[str, str], tuple[float, str]] = {}
+        """By model and signature: until when a download counts as failed, and why it did."""
 
     @property
     def label(self) -> str:
@@ -80,7 +84,10 @@ class DemucsHub:
         return all(self._cached(definition, signature) is not None for signature in definition.signatures)
 
     def fetch(self, definition: Definition, signature: str) -> None:
-        """Download where nothing is cached; without network this fails within seconds."""
+        """Download where nothing is cached; without network this fails within seconds, and from then on at once.
+
+        Hosts that gave no answer are asked again in the background: a call after that finds the network back.
+        """
         if self._cached(definition, signature) is not None:
             return
         if not self._allow_download:
@@ -89,6 +96,9 @@ class DemucsHub:
                 f"the weights of {definition.name} are not on this machine and downloads are switched off;"
                 " allow them once, or put the model in a folder and name it in the configuration",
             )
+        until, why = self._failed.get((definition.name, signature), (0.0, ""))
+        if time.monotonic() < until:
+            raise UnreachableError(ErrorCode.NO_MODEL, why)
         places: dict[str, tuple[str, Callable[[Definition, str], None]]] = {}
         if definition.name in self._bags:
             places["Hugging Face"] = (self._hub_url, self._download_from_hub)
@@ -107,11 +117,13 @@ class DemucsHub:
                 failures.append(f"{place}: {error}")
             else:
                 return
-        raise UnreachableError(
-            ErrorCode.NO_MODEL,
+        why = (
             f"the weights of {definition.name} are not on this machine and cannot be fetched ({'; '.join(failures)});"
-            " connect to the internet once, or put the model in a folder and name it in the configuration",
+            " connect to the internet once, or put the model in a folder and name it in the configuration"
         )
+        if answering:
+            self._failed[definition.name, signature] = time.monotonic() + _RETRY_S, why
+        raise UnreachableError(ErrorCode.NO_MODEL, why)
 
     def read(self, definition: Definition, signature: str) -> nn.Module:
         path = self._cached(definition, signature)
@@ -168,14 +180,23 @@ class DemucsHub:
             )
 
     def _answering(self, urls: Sequence[str]) -> set[str]:
-        """Return the addresses that answer; a host that gave none is not asked again for a while."""
-        now = time.monotonic()
-        asked = [url for url in urls if now >= self._silent_until.get(_host(url), now)]
+        """Return the addresses that answer; who waited for a host in vain once does not wait for it again."""
+        asked = [url for url in urls if _host(url) not in self._ask_again]
         answering = probe(asked, PROBE_S)
-        for url in asked:
-            if url not in answering:
-                self._silent_until[_host(url)] = now + _RETRY_S
+        now = time.monotonic()
+        for url in urls:
+            if url in asked and url not in answering:
+                self._ask_again[_host(url)] = now + _RETRY_S
+            # The watch itself may have found the host just now.
+            elif url not in asked and now >= self._ask_again.get(_host(url), math.inf):
+                self._ask_again[_host(url)] = now + _RETRY_S
+                threading.Thread(target=self._look_for, args=[url], name="network-watch", daemon=True).start()
         return answering
+
+    def _look_for(self, url: str) -> None:
+        """Let the host be asked again if it answers by now."""
+        if probe([url], PROBE_S):
+            self._ask_again.pop(_host(url), None)
 
 
 def _host(url: str) -> str:

@@ -13,10 +13,12 @@ from bridge.errors import BridgeError, ErrorCode
 from bridge.inference.device import memory_guard
 from bridge.inference.separate_checkpoint import read_checkpoint, spleeter_folder
 from bridge.inference.separate_clip import check_request, read_window, to_samples
-from bridge.inference.separate_overlap import OverlapAdd
+from bridge.inference.separate_order import Span
+from bridge.inference.separate_overlap import Track, Weighted, follow
 from bridge.inference.separate_unet import UNet
+from bridge.inference.weights_digest import network_digest, text_digest
 from bridge.music.sound import Clip, Stem
-from bridge.session.ports import StemStretch
+from bridge.session.ports import Playhead, StemStretch
 
 SPLEETER_NAME = "spleeter-2stems"
 SPLEETER_STEMS = (Stem.VOCALS, Stem.OTHER)
@@ -29,6 +31,8 @@ BLOCK = 512
 BINS = 1024
 """Frequency bins that the networks see, up to 11 kHz."""
 _EPSILON = 1e-10
+_VERSION = "1"
+"""Of the arithmetic in this module; another one gives other numbers."""
 
 
 class SpleeterSeparator:
@@ -49,7 +53,7 @@ class SpleeterSeparator:
                 network = UNet()
                 network.load_arrays(read_checkpoint(folder, index))
                 self._networks.append(network.to(device))
-        self._window = torch.hann_window(FFT)
+            self._digests = [network_digest(network) for network in self._networks]
 
     @property
     def model(self) -> str:
@@ -67,7 +71,16 @@ class SpleeterSeparator:
     def stems(self) -> frozenset[Stem]:
         return frozenset(SPLEETER_STEMS)
 
-    def separate(self, clip: Clip, stems: Sequence[Stem]) -> Iterator[StemStretch]:
+    @property
+    def precision(self) -> str:
+        """The number format of its networks: small as they are, a narrower one brings nothing."""
+        return "float32"
+
+    def fingerprint(self, stem: Stem) -> str:
+        """Return a digest of all that the numbers of a stem depend on, but for the clip."""
+        return text_digest(_VERSION, stem, self._digests, self._device.type, torch.__version__)
+
+    def separate(self, clip: Clip, stems: Sequence[Stem], playhead: Playhead) -> Iterator[StemStretch]:
         """Yield one stretch a block; raises BridgeError STEM_UNAVAILABLE for drums and bass, at once."""
         check_request(clip, stems, self.model, self.sample_rate, self.channels)
         for stem in stems:
@@ -76,37 +89,45 @@ class SpleeterSeparator:
                     ErrorCode.STEM_UNAVAILABLE,
                     f"{self.model} separates vocals and other (the whole accompaniment), not {stem}",
                 )
-        return self._stretches(clip, tuple(dict.fromkeys(stems)))
+        return self._stretches(clip, tuple(dict.fromkeys(stems)), playhead)
 
-    def _stretches(self, clip: Clip, stems: tuple[Stem, ...]) -> Iterator[StemStretch]:
-        overlap = OverlapAdd(len(stems), self.channels)
-        frames = spectrogram_frames(clip.frames)
-        done = 0
-        for first in range(0, frames, BLOCK):
-            last = min(first + BLOCK, frames)
+    def _stretches(self, clip: Clip, stems: tuple[Stem, ...], playhead: Playhead) -> Iterator[StemStretch]:
+        if not clip.frames:
+            return
+        track = _Blocks(clip, stems, self._networks, self._device)
+        spans = follow([track], playhead, clip.sample_rate)
+        while True:
             with memory_guard(f"separating with {self.model}"), torch.no_grad():
-                self._add_block(overlap, clip, stems, first, last)
-                # The next block's first window reaches half a window back from its centre.
-                until = clip.frames if last == frames else last * HOP - FFT // 2
-                taken = overlap.take(until)
-            yield StemStretch(done, {stem: to_samples(taken[i]) for i, stem in enumerate(stems)})
-            done = until
+                span = next(spans, None)
+                if span is None:
+                    return
+                taken = track.take(span)
+            yield StemStretch(span.begin, {stem: to_samples(taken[i]) for i, stem in enumerate(stems)})
 
-    def _add_block(self, overlap: OverlapAdd, clip: Clip, stems: tuple[Stem, ...], first: int, last: int) -> None:
-        """Separate spectrogram frames `first` to `last` and add what they sound like."""
+
+class _Blocks(Track):
+    """Both networks on their way through a clip."""
+
+    def __init__(self, clip: Clip, stems: Sequence[Stem], networks: Sequence[UNet], device: torch.device) -> None:
+        self._clip, self._networks, self._device = clip, networks, device
+        self._rows = [SPLEETER_STEMS.index(stem) for stem in stems]
+        self._window = torch.hann_window(FFT)
+        super().__init__(cut_blocks(clip.frames))
+
+    def infer(self, segment: Span) -> Weighted:
+        """Return what the spectrogram frames of a block sound like, shape (stems, channels, frames), weighted."""
+        first = self.coverage.segments.index(segment) * BLOCK
+        last = min(first + BLOCK, spectrogram_frames(self._clip.frames))
         start, stop = first * HOP - FFT // 2, (last - 1) * HOP + FFT // 2
-        windows = read_window(clip, start, stop).unfold(-1, FFT, HOP) * self._window
+        windows = read_window(self._clip, start, stop).unfold(-1, FFT, HOP) * self._window
         spectrum = torch.fft.rfft(windows)
         masks = self._masks(spectrum[..., :BINS].abs())
-        before, end = max(0, -start), min(stop, clip.frames) - start
+        inside = slice(segment.begin - start, segment.end - start)
         sounds = torch.stack(
-            [
-                overlap_windows(torch.fft.irfft(spectrum * masks[SPLEETER_STEMS.index(stem)]) * self._window)
-                for stem in stems
-            ]
+            [overlap_windows(torch.fft.irfft(spectrum * masks[row]) * self._window) for row in self._rows]
         )
-        weight = overlap_windows(self._window.square().expand(1, last - first, FFT))[0]
-        overlap.add(start + before, sounds[..., before:end], weight[before:end])
+        weights = overlap_windows(self._window.square().expand(1, last - first, FFT))[0]
+        return Weighted(sounds[..., inside], weights[inside])
 
     def _masks(self, magnitude: torch.Tensor) -> list[torch.Tensor]:
         """Return each source's share of the mixture, 0 to 1; magnitudes and masks have shape (channels, frames, bins).
@@ -125,6 +146,15 @@ class SpleeterSeparator:
 def spectrogram_frames(frames: int) -> int:
     """How many spectrogram frames a clip has: one centred on every hop from frame 0 on."""
     return 1 + frames // HOP if frames else 0
+
+
+def cut_blocks(frames: int) -> list[Span]:
+    """Return what each block of spectrogram frames sounds in: its windows reach half of one beyond their centres."""
+    count = spectrogram_frames(frames)
+    return [
+        Span(max(0, first * HOP - FFT // 2), min((min(first + BLOCK, count) - 1) * HOP + FFT // 2, frames))
+        for first in range(0, count, BLOCK)
+    ]
 
 
 def overlap_windows(windows: torch.Tensor) -> torch.Tensor:

@@ -1,76 +1,127 @@
-"""The log-filtered spectrogram that madmom's piano CNN was trained on, a few frames at a time.
+"""The log-filtered spectrograms that madmom's networks were trained on, incremental.
 
-madmom's own processors do the arithmetic, on slices that hold exactly the samples of the frames asked for: 4096-sample Hann
-windows centred every 882 samples, logarithmic filters at 24 bands an octave from 30 Hz to 10 kHz, log10(1 + magnitude).
+Windowed frames around every `hop`-th sample, logarithmically spaced filters, log10(1 + factor x magnitude). Windows and filters are
+the ones that madmom's own processors make; the transform is a real one in single precision, many frames at once, where
+madmom takes a complex one in double precision for each.
 """
 
-from typing import Any
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy import fft, sparse
 
 from bridge.inference.madmom_models import madmom
 from bridge.inference.recent_audio import SAMPLE_RATE, RecentAudio
 
 FPS = 50
-"""Frames a second."""
+"""Frames a second of the piano CNN."""
 HOP = SAMPLE_RATE // FPS
-FRAME_SIZE = 4096
 BANDS = 144
-BLOCK = 5
-"""Frames in one go. Always as many: a matrix product may round differently when its shape differs."""
+"""Of the piano CNN."""
+CELL = 16
+"""Frames that are computed in one go. Always as many: a transform may round differently in a batch of another size."""
 
 Spectrogram = npt.NDArray[np.float32]
 """Shape (frames, bands)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """How a spectrogram is made."""
+
+    hop: int
+    window: npt.NDArray[np.float32]
+    """Shape (frame size,)."""
+    bins: slice
+    """Those that the filters use."""
+    filters: Any
+    """Sparse, shape (bands, bins)."""
+    factor: float
+
+    @classmethod
+    def of(cls, framing: Any, transform: Any, filtering: Any, logarithm: Any) -> Self:
+        """What madmom's processors do, as a trial on silence shows it."""
+        silence = madmom.audio.signal.Signal(np.zeros(framing.frame_size, np.float32), sample_rate=SAMPLE_RATE)
+        framed = framing(silence)
+        transformed = transform(framed)
+        filters = np.asarray(filtering(transformed).filterbank, np.float32)
+        used = np.flatnonzero(filters.any(axis=1))
+        bins = slice(int(used[0]), int(used[-1]) + 1)
+        return cls(
+            hop=int(framed.hop_size),
+            window=np.asarray(transformed.fft_window, np.float32),
+            bins=bins,
+            filters=sparse.csr_array(filters[bins].T),
+            factor=float(logarithm.mul),
+        )
+
+    @property
+    def bands(self) -> int:
+        """How many there are."""
+        return int(self.filters.shape[0])
+
+
+@cache
+def piano_cnn_analysis() -> Analysis:
+    """The piano CNN's: 4096 samples, Hann, 24 filters an octave from 30 Hz to 10 kHz."""
+    audio = madmom.audio
+    return Analysis.of(
+        audio.signal.FramedSignalProcessor(frame_size=4096, fps=FPS),
+        audio.stft.ShortTimeFourierTransformProcessor(),
+        audio.spectrogram.FilteredSpectrogramProcessor(num_bands=24, fmin=30, fmax=10000),
+        audio.spectrogram.LogarithmicSpectrogramProcessor(mul=1, add=1),
+    )
+
+
 class SpectrogramStream:
     """Follows the end of a signal that others append to and forget.
 
-    The frames are those of madmom on the whole signal, bit for bit where the BLAS rounds a product of few rows as it does one
-    of many, within 1e-6 otherwise.
+    The frames are those of madmom on the whole signal within 1e-6. They stand on a grid of cells from the clip's start. A cell
+    that is not full yet is computed with silence for what has not come, again and again; so every frame is computed in
+    the same place of the same shape, and its bits do not depend on how the signal came in.
     """
 
-    def __init__(self, audio: RecentAudio) -> None:
-        library = madmom.audio
+    def __init__(self, audio: RecentAudio, analysis: Analysis) -> None:
         self._audio = audio
+        self._analysis = analysis
         self._frames = 0
-        # "right": the first frame begins with the slice's first sample, so no frame reaches outside the slice.
-        self._framed = library.signal.FramedSignalProcessor(FRAME_SIZE, fps=FPS, origin="right", num_frames=BLOCK)
-        self._stft = library.stft.ShortTimeFourierTransformProcessor()
-        self._filter = library.spectrogram.FilteredSpectrogramProcessor(num_bands=24, fmin=30, fmax=10000)
-        self._log = library.spectrogram.LogarithmicSpectrogramProcessor(add=1)
 
     @property
     def needs(self) -> int:
         """The first sample that frames to come will read; below 0 before the clip's start."""
-        return self._frames * HOP - FRAME_SIZE // 2
-
-    def advance(self) -> Spectrogram:
-        """Return the frames whose samples have all been appended since the last call, a multiple of `BLOCK`."""
-        blocks = []
-        while self.needs + self._span <= self._audio.frames:
-            blocks.append(self._block())
-        return np.concatenate(blocks) if blocks else np.empty((0, BANDS), np.float32)
-
-    def finish(self) -> Spectrogram:
-        """Return the frames that reach beyond the end, filled up with silence; one for every 882 samples begun."""
-        last = -(-self._audio.frames // HOP)
-        blocks = [np.empty((0, BANDS), np.float32)]
-        while self._frames < last:
-            wanted = last - self._frames
-            blocks.append(self._block()[:wanted])
-        self._frames = last
-        return np.concatenate(blocks)
+        return self._frames // CELL * CELL * self._analysis.hop - len(self._analysis.window) // 2
 
     @property
-    def _span(self) -> int:
-        return (BLOCK - 1) * HOP + FRAME_SIZE
+    def complete(self) -> int:
+        """How many frames there are from the clip's start whose samples have all been appended."""
+        return max(0, (self._audio.frames - len(self._analysis.window) // 2) // self._analysis.hop + 1)
 
-    def _block(self) -> Spectrogram:
-        samples = self._audio.read(self.needs, self.needs + self._span)
-        data: Any = madmom.audio.signal.Signal(samples, sample_rate=SAMPLE_RATE)
-        for processor in (self._framed, self._stft, self._filter, self._log):
-            data = processor(data)
-        self._frames += BLOCK
-        return np.asarray(data, dtype=np.float32)
+    @property
+    def last(self) -> int:
+        """How many frames there will be if the clip ends here: one for every `hop` samples begun."""
+        return -(-self._audio.frames // self._analysis.hop)
+
+    def until(self, stop: int) -> Spectrogram:
+        """Return the frames up to this one since the last call; where they reach beyond the end, they are filled with silence."""
+        parts = [np.empty((0, self._analysis.bands), np.float32)]
+        while self._frames < stop:
+            begin = self._frames % CELL
+            frames = self._cell()[begin : begin + stop - self._frames]
+            self._frames += len(frames)
+            parts.append(frames)
+        return np.concatenate(parts)
+
+    def _cell(self) -> Spectrogram:
+        analysis = self._analysis
+        size = len(analysis.window)
+        samples = self._audio.read(self.needs, self.needs + (CELL - 1) * analysis.hop + size)
+        frames = sliding_window_view(samples, size)[:: analysis.hop]
+        spectrum = fft.rfft(frames * analysis.window, axis=1)
+        bands = analysis.filters @ np.abs(spectrum[:, analysis.bins]).T
+        bands *= np.float32(analysis.factor)
+        bands += 1
+        return np.asarray(np.log10(bands, out=bands).T)

@@ -2,17 +2,23 @@
 
 Onset, pitch and duration equal those of `CNNPianoNoteProcessor` and `ADSRNoteTrackingProcessor` on the whole file but for
 what `adsr` states. A note is given when it is certain to exist: the network sees 100 ms ahead, a frame reaches 46 ms
-ahead, activations come 300 ms at a time, and the model decides when no other reading can win any more.
+ahead, and the model decides when no other reading can win any more.
 """
 
+import torch
+
 from bridge.inference.adsr import NoteTracker
-from bridge.inference.cnn import PianoCnn
+from bridge.inference.cnn import CPU, PianoCnn
+from bridge.inference.madmom_models import fingerprint, madmom
 from bridge.inference.recent_audio import SAMPLE_RATE, RecentAudio, require_rate
-from bridge.inference.spectrogram import FPS, HOP, Spectrogram, SpectrogramStream
+from bridge.inference.spectrogram import FPS, HOP, SpectrogramStream, piano_cnn_analysis
 from bridge.inference.velocity import velocity_at
 from bridge.music.notes import Note, NoteKey, NoteUpdate
 from bridge.music.sound import Samples
 from bridge.units import Pitch, Seconds, Velocity
+
+ALGORITHM = 2
+"""To be raised when the code may give other notes for the same stem: kept notes are then made anew."""
 
 
 class MadmomCnn:
@@ -21,8 +27,10 @@ class MadmomCnn:
     name = "madmom-cnn"
     threshold = 0.55
 
-    def __init__(self) -> None:
-        self._network = PianoCnn()
+    def __init__(self, device: torch.device = CPU) -> None:
+        self._network = PianoCnn.on(device)
+        name = self.name if self._network.device == CPU else f"{self.name} {self._network.device.type}"
+        self.fingerprint = fingerprint(name, ALGORITHM, madmom.models.NOTES_CNN, "torch", "numpy")
 
     def start(self, sample_rate: int) -> "CnnTranscription":
         """Begin a stem; raises BridgeError NOT_SUPPORTED unless the rate is 44100 Hz."""
@@ -35,7 +43,7 @@ class CnnTranscription:
 
     def __init__(self, network: PianoCnn) -> None:
         self._audio = RecentAudio()
-        self._spectrogram = SpectrogramStream(self._audio)
+        self._spectrogram = SpectrogramStream(self._audio, piano_cnn_analysis())
         self._cnn = network.start()
         self._tracker = NoteTracker(self._velocity)
 
@@ -43,20 +51,17 @@ class CnnTranscription:
         """Take the next stretch, shape (channels, frames), any length; return new notes and revisions."""
         notes: dict[NoteKey, Note] = {}
         for _ in self._audio.take(samples):
-            self._track(self._spectrogram.advance(), notes)
+            activations = self._cnn.feed(self._spectrogram.until(self._spectrogram.complete))
+            notes.update((note.key, note) for note in self._tracker.feed(activations))
             self._audio.forget(min(self._spectrogram.needs, (self._tracker.decided - 1) * HOP))
         return _update(notes, Seconds(self._tracker.known / FPS))
 
     def finish(self) -> NoteUpdate:
         """Return the rest; every note has its duration now."""
-        notes: dict[NoteKey, Note] = {}
-        self._track(self._spectrogram.finish(), notes)
-        notes.update((note.key, note) for note in self._tracker.feed(self._cnn.finish()))
+        activations = self._cnn.finish(self._spectrogram.until(self._spectrogram.last))
+        notes = {note.key: note for note in self._tracker.feed(activations)}
         notes.update((note.key, note) for note in self._tracker.finish())
         return _update(notes, Seconds(self._audio.frames / SAMPLE_RATE))
-
-    def _track(self, frames: Spectrogram, notes: dict[NoteKey, Note]) -> None:
-        notes.update((note.key, note) for note in self._tracker.feed(self._cnn.feed(frames)))
 
     def _velocity(self, frame: int, pitch: Pitch) -> Velocity:
         return velocity_at(self._audio, frame * HOP, pitch)

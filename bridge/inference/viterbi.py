@@ -14,6 +14,8 @@ import numpy.typing as npt
 LONGEST = 3000
 """Frames that may stay undecided: a minute at 50 frames a second. Then the older half of them is decided by the path that
 is best at that moment. Music comes nowhere near; what it bounds is memory: 5 kB a frame for 88 lanes of 7 states, 15 MB, and twice that while decided."""
+_BATCH = 64
+"""Frames whose values are kept until it is known where they came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +47,34 @@ class OnlineViterbi:
         targets = np.repeat(np.arange(model.num_states), np.diff(pointers))
         possible = np.isfinite(log_probabilities)
         self._observe = hmm.observation_model
-        self._sources = np.asarray(model.states)[possible].astype(np.intp)
-        self._weights = log_probabilities[possible][:, None]
-        self._densities = np.asarray(hmm.observation_model.pointers)[targets[possible]].astype(np.intp)
-        # Transitions are sorted by target; most states have one predecessor and need no comparing.
-        rows = [np.flatnonzero(targets[possible] == state) for state in range(model.num_states)]
-        self._single = np.array([state for state, group in enumerate(rows) if len(group) == 1], dtype=np.intp)
-        self._single_rows = np.array([rows[state][0] for state in self._single], dtype=np.intp)
-        self._choices = [
-            (state, slice(int(group[0]), int(group[-1]) + 1)) for state, group in enumerate(rows) if len(group) > 1
+        self._densities = np.asarray(hmm.observation_model.pointers).astype(np.intp)
+        # Of each state the predecessors with the transitions' weights, in madmom's order.
+        self._predecessors = [
+            list(zip(model.states[row].tolist(), log_probabilities[row].tolist(), strict=True))
+            for row in (possible & (targets == state) for state in range(model.num_states))
         ]
         self._states = model.num_states
         self._lanes = np.arange(lanes)
         self._longest = longest
         self._prior = np.repeat(prior[:, None], lanes, axis=1)
         self._values = self._prior
+        self._sources, self._weights = self._ranked()
+        self._candidates = np.empty(self._weights.shape)
         self._pointers: list[npt.NDArray[np.intp]] = []
         """Of each frame from `_origin` on: where each state came from, as state x lanes + lane, shape (states, lanes)."""
         self._origin = 0
         self._decided = np.zeros(lanes, np.int64)
+
+    def _ranked(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+        """The n-th predecessor of every state, where it has so many; shape (n, states), weights (n, states, lanes)."""
+        most = max(len(predecessors) for predecessors in self._predecessors)
+        sources = np.zeros((most, self._states), np.intp)
+        weights = np.full((most, self._states, len(self._lanes)), -np.inf)
+        for state, predecessors in enumerate(self._predecessors):
+            for rank, (source, weight) in enumerate(predecessors):
+                sources[rank, state] = source
+                weights[rank, state] = weight
+        return sources, weights
 
     @property
     def frames(self) -> int:
@@ -79,15 +90,18 @@ class OnlineViterbi:
         """Take the next frames, shape (frames, lanes, observed); return what is decided now, in order of time."""
         with np.errstate(divide="ignore"):
             flat = self._observe.log_densities(observations.reshape(-1, observations.shape[-1]))
-        densities = flat.reshape(len(observations), len(self._lanes), flat.shape[-1])
+        by_lane = flat.reshape(len(observations), len(self._lanes), flat.shape[-1])
+        densities = by_lane.transpose(0, 2, 1).take(self._densities, axis=1)
         decisions = []
-        for density in densities[:, :, self._densities].transpose(0, 2, 1):
-            self._step(density)
+        while len(densities):
+            # As many as can come before a lane may have too many undecided frames.
+            room = self._longest + 1 - int(self.frames - self._decided.min())
+            self._advance(densities[: max(1, room)])
+            densities = densities[max(1, room) :]
+            decisions.append(self._decide(self._survivors()))
             if self.frames - self._decided.min() > self._longest:
+                self._force()
                 decisions.append(self._decide(self._survivors()))
-                if self.frames - self._decided.min() > self._longest:
-                    self._force()
-        decisions.append(self._decide(self._survivors()))
         return decisions
 
     def finish(self) -> Decision:
@@ -95,27 +109,61 @@ class OnlineViterbi:
         best = self._values.argmax(axis=0)
         return self._decide(np.repeat(best[None], self._states, axis=0))
 
-    def _step(self, density: npt.NDArray[np.float64]) -> None:
-        candidates = self._values[self._sources]
+    def _advance(self, densities: npt.NDArray[np.float64]) -> None:
+        """Add frames to the trellis, shape (frames, states, lanes)."""
+        for begin in range(0, len(densities), _BATCH):
+            batch = densities[begin : begin + _BATCH]
+            values = np.empty((len(batch) + 1, *self._values.shape))
+            values[0] = self._values
+            for frame, density in enumerate(batch):
+                self._step(values[frame], density, values[frame + 1])
+            came_from = self._came_from(values[:-1], batch)
+            if np.isneginf(values[-1].max(axis=0)).any():
+                self._revive(values, batch, came_from)
+            came_from *= len(self._lanes)
+            came_from += self._lanes
+            self._pointers.extend(came_from)
+            self._values = values[-1]
+
+    def _step(
+        self, before: npt.NDArray[np.float64], density: npt.NDArray[np.float64], after: npt.NDArray[np.float64]
+    ) -> None:
+        candidates = self._candidates
+        before.take(self._sources, axis=0, out=candidates, mode="clip")
         candidates += self._weights
         candidates += density
-        values = np.empty_like(self._values)
-        came_from = np.empty(values.shape, np.intp)
-        values[self._single] = candidates[self._single_rows]
-        came_from[self._single] = self._sources[self._single_rows, None]
-        for state, rows in self._choices:
-            choice = candidates[rows].argmax(axis=0)
-            values[state] = candidates[rows][choice, self._lanes]
-            came_from[state] = self._sources[rows][choice]
-        dead = np.isneginf(values.max(axis=0))
-        if dead.any():
-            # An observation that the model calls impossible. madmom then gives up the lane; here it starts anew.
-            came_from[:, dead] = self._values.argmax(axis=0)[dead]
-            values[:, dead] = self._prior[:, dead]
-        came_from *= len(self._lanes)
-        came_from += self._lanes
-        self._values = values
-        self._pointers.append(came_from)
+        np.maximum.reduce(candidates, axis=0, out=after)
+
+    def _came_from(self, before: npt.NDArray[np.float64], densities: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+        """The best predecessor of every state, the first of equal ones; all shapes are (frames, states, lanes)."""
+        came_from = np.empty(before.shape, np.intp)
+        for state, (first, *others) in enumerate(self._predecessors):
+            came_from[:, state] = first[0]
+            if not others:
+                continue
+            best = before[:, first[0]] + first[1] + densities[:, state]
+            for source, weight in others:
+                candidate = before[:, source] + weight + densities[:, state]
+                np.copyto(came_from[:, state], source, where=candidate > best)
+                np.maximum(best, candidate, out=best)
+        return came_from
+
+    def _revive(
+        self,
+        values: npt.NDArray[np.float64],
+        densities: npt.NDArray[np.float64],
+        came_from: npt.NDArray[np.intp],
+    ) -> None:
+        """Step again through frames after which lanes are dead: an observation was one that the model calls impossible.
+
+        madmom then gives up the lane; here it starts anew at that frame.
+        """
+        for frame, density in enumerate(densities):
+            self._step(values[frame], density, values[frame + 1])
+            came_from[frame] = self._came_from(values[frame : frame + 1], density[None])[0]
+            dead = np.isneginf(values[frame + 1].max(axis=0))
+            came_from[frame][:, dead] = values[frame].argmax(axis=0)[dead]
+            values[frame + 1][:, dead] = self._prior[:, dead]
 
     def _survivors(self) -> npt.NDArray[np.intp]:
         """The states that paths now end in, shape (states, lanes); the best one's stands in for unreachable ones."""

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from bridge.errors import BridgeError, ErrorCode
-from bridge.inference.process import Cancel, Ended, Found, Loaded, Run
+from bridge.inference.process import Cancel, Ended, Found, Loaded, Moved, Run
+from bridge.music.tempo import PARKED, Transport
 from bridge.session.events import JobEvent
 from bridge.session.work import JobCancelled, Work
 
@@ -21,7 +22,17 @@ log = logging.getLogger("bridge.inference")
 NICE = 10
 """Below the daemon and the DAW: what is late here delays a later note, what is late there is heard."""
 
-Analyse = Callable[[Work, Callable[[JobEvent], None], Callable[[], bool]], None]
+Analyse = Callable[[Work, Callable[[JobEvent], None], Callable[[], bool], Callable[[], Transport]], None]
+"""(work, what to tell, whether it is cancelled, where the project is)"""
+
+
+class _Told:
+    """What the daemon has said that concerns a running analysis; written by the listening thread."""
+
+    def __init__(self) -> None:
+        self.cancelled: set[int] = set()
+        """Numbers of runs."""
+        self.transport = PARKED
 
 
 def serve(pipe: Connection, load: Callable[[], Analyse]) -> None:
@@ -35,20 +46,20 @@ def serve(pipe: Connection, load: Callable[[], Analyse]) -> None:
     if hasattr(os, "nice"):
         os.nice(NICE)
     runs: queue.SimpleQueue[Run] = queue.SimpleQueue()
-    cancelled: set[int] = set()
-    threading.Thread(target=_listen, args=(pipe, runs, cancelled), name="daemon-pipe", daemon=True).start()
+    told = _Told()
+    threading.Thread(target=_listen, args=(pipe, runs, told), name="daemon-pipe", daemon=True).start()
     analyse = load()
     pipe.send(Loaded())
     while True:
         run = runs.get()
-        error = _analyse(pipe, analyse, run, cancelled)
-        cancelled.discard(run.number)
+        error = _analyse(pipe, analyse, run, told)
+        told.cancelled.discard(run.number)
         gc.collect()
         with contextlib.suppress(OSError):  # The daemon is gone: the listening thread ends the process.
             pipe.send(Ended(run.number, error))
 
 
-def _listen(pipe: Connection, runs: "queue.SimpleQueue[Run]", cancelled: set[int]) -> None:
+def _listen(pipe: Connection, runs: "queue.SimpleQueue[Run]", told: _Told) -> None:
     """Take the daemon's messages while an analysis runs; without a daemon nothing here has a purpose."""
     try:
         while True:
@@ -57,14 +68,21 @@ def _listen(pipe: Connection, runs: "queue.SimpleQueue[Run]", cancelled: set[int
                 case Run():
                     runs.put(message)
                 case Cancel(number):
-                    cancelled.add(number)
+                    told.cancelled.add(number)
+                case Moved(transport):
+                    told.transport = transport
     except (EOFError, OSError):
         os._exit(0)
 
 
-def _analyse(pipe: Connection, analyse: Analyse, run: Run, cancelled: set[int]) -> BridgeError | JobCancelled | None:
+def _analyse(pipe: Connection, analyse: Analyse, run: Run, told: _Told) -> BridgeError | JobCancelled | None:
     try:
-        analyse(run.work, lambda event: pipe.send(Found(run.number, event)), lambda: run.number in cancelled)
+        analyse(
+            run.work,
+            lambda event: pipe.send(Found(run.number, event)),
+            lambda: run.number in told.cancelled,
+            lambda: told.transport,
+        )
     except (BridgeError, JobCancelled) as error:
         return error
     except MemoryError:

@@ -18,12 +18,11 @@ from bridge.midi import player
 from bridge.midi.options import PlayerOptions
 from bridge.midi.voicing import OVERRIDES
 from bridge.midi.wire import CLOSE, REPORT_STATISTICS, PlayerReady, Report, Request
-from bridge.music.notes import Note
+from bridge.music.notes import Extent, Note, NoteKey
 from bridge.music.tempo import Transport
 from bridge.session.parameters import PARAMETERS
 from bridge.session.playback import Part, PartId, PlayerEvent, PlayerLost
 from bridge.session.request import Follow
-from bridge.units import Seconds
 
 _START_TIMEOUT = 20.0
 """Seconds that a fresh process may take to import what it needs, on a machine that is busy."""
@@ -151,8 +150,16 @@ class PlayerProcess:
             raise BridgeError(ErrorCode.BAD_ARGUMENT, f"part {part.id} follows the tempo: it needs a bpm of its own")
         self._post("load", part)
 
-    def update(self, part: PartId, notes: Sequence[Note], until: Seconds, *, complete: bool) -> None:
-        self._post("update", part, tuple(notes), until, complete=complete)
+    def update(
+        self,
+        part: PartId,
+        notes: Sequence[Note],
+        withdrawn: Sequence[NoteKey],
+        known: Sequence[Extent],
+        *,
+        complete: bool,
+    ) -> None:
+        self._post("update", part, tuple(notes), tuple(withdrawn), tuple(known), complete=complete)
 
     def launch(self, parts: Sequence[PartId]) -> None:
         self._post("launch", tuple(parts))

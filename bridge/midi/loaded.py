@@ -1,15 +1,15 @@
 """A part in the sequencer: its notes, and its passes, one for each time that the playhead runs over the clip."""
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
 from heapq import heappush
 from math import inf
 from operator import itemgetter
 
-from bridge.midi.clip_clock import ClipClock
 from bridge.midi.messages import Token
-from bridge.music.notes import Note, NoteKey
+from bridge.music.notes import Extent, Note, NoteKey
 from bridge.music.tempo import SHORTEST_LOOP
+from bridge.session.clip_clock import ClipClock
 from bridge.session.playback import Part
 from bridge.session.request import Sync
 from bridge.units import HostTime, Seconds
@@ -30,7 +30,7 @@ class Pass:
     stops: float = inf
     """Host time at which the transport's loop cuts it."""
     todo: list[NoteKey] = field(default_factory=list)
-    """A heap: the notes still to be struck, in clip time, so that a change of tempo keeps their order."""
+    """A heap: the notes still to be struck, in clip time, so that a change of tempo keeps their order; some were withdrawn since."""
     handled: set[NoteKey] = field(default_factory=set)
     """Struck, or dropped and counted: not again in this pass."""
 
@@ -61,6 +61,8 @@ class Sounding:
 
     key: NoteKey
     during: Pass
+    withdrawn: Note | None = None
+    """What it was when it was withdrawn."""
     off: HostTime | None = None
     """When its note-off was said to be due."""
 
@@ -73,7 +75,8 @@ class Loaded:
     notes: dict[NoteKey, Note] = field(default_factory=dict)
     order: list[NoteKey] = field(default_factory=list)
     """Their keys, sorted."""
-    until: Seconds = Seconds(0.0)
+    known: tuple[Extent, ...] = ()
+    """Where every onset is known, in order."""
     complete: bool = False
     passes: list[Pass] = field(default_factory=list)
     sounding: dict[Token, Sounding] = field(default_factory=dict)
@@ -104,8 +107,35 @@ class Loaded:
         for during in self.passes:
             during.add(note.key)
 
+    def withdraw(self, key: NoteKey) -> list[Token]:
+        """Forget a note; return those of its soundings that have no end to wait for."""
+        note = self.notes.pop(key, None)
+        if note is None:
+            return []
+        del self.order[bisect_left(self.order, key)]
+        endless = []
+        for token, sounding in self.sounding.items():
+            if sounding.key == key:
+                sounding.withdrawn = note
+                if note.duration is None:
+                    endless.append(token)
+        return endless
+
+    def sounds_as(self, sounding: Sounding) -> Note:
+        """A sounding note as it is now; one that was withdrawn, as it was then."""
+        note = self.notes.get(sounding.key, sounding.withdrawn)
+        assert note is not None, sounding.key
+        return note
+
     def end_of(self, note: Note) -> Seconds:
         """The clip second at which a note ends; an open one ends with the clip, or where the finished analysis ended."""
         if note.duration is not None:
             return Seconds(note.onset + note.duration)
-        return Seconds(min(self.until, self.part.length)) if self.complete else self.part.length
+        if not self.complete:
+            return self.part.length
+        return min(self.known[-1].end, self.part.length) if self.known else Seconds(0.0)
+
+    def behind(self, clip: float) -> Seconds:
+        """How far a clip second lies past the end of what is known before it; 0 in what is known."""
+        before = bisect_right(self.known, clip + NEARLY, key=itemgetter(0))
+        return Seconds(max(0.0, clip - (self.known[before - 1].end if before else 0.0)))

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 from heapq import heappop
 from itertools import count
 
-from bridge.midi.clip_clock import launch_time, launched
 from bridge.midi.loaded import NEARLY, Loaded, Pass, Sounding
 from bridge.midi.messages import Command, NoteOff, NoteOn, Program, Release, Token
 from bridge.midi.timeline import SETTLED, follow_line, open_pass, rejoin, rejoin_launched
 from bridge.midi.voicing import Voicing
-from bridge.music.notes import Note, NoteKey
+from bridge.music.notes import Extent, Note, NoteKey
 from bridge.music.tempo import Transport
+from bridge.session.clip_clock import launch_time, launched
 from bridge.session.playback import Part, PartBehind, PartId, PartPlayed
 from bridge.session.request import Follow, Sync
 from bridge.units import Channel, HostTime, Seconds
@@ -67,14 +67,27 @@ class Sequencer:
         if loaded.locked and self._transport.playing:
             loaded.passes = [open_pass(loaded, self._transport, now, self._tolerance)]
 
-    def update(self, part: PartId, notes: Iterable[Note], until: Seconds, *, complete: bool) -> None:
-        """Add notes or revise them; nothing where the part is gone."""
+    def update(
+        self,
+        part: PartId,
+        notes: Iterable[Note],
+        withdrawn: Iterable[NoteKey],
+        known: Iterable[Extent],
+        *,
+        complete: bool,
+    ) -> None:
+        """Forget the withdrawn notes, then add notes or revise them; nothing where the part is gone.
+
+        A withdrawn note that sounds goes on to its own end, and ends now where it has none.
+        """
         loaded = self._parts.get(part)
         if loaded is None:
             return
+        for key in withdrawn:
+            self._release(loaded, loaded.withdraw(key))
         for note in notes:
             loaded.add(note)
-        loaded.until = max(loaded.until, until)
+        loaded.known = tuple(known)
         loaded.complete = loaded.complete or complete
 
     def launch(self, parts: Sequence[PartId], start: HostTime) -> None:
@@ -167,8 +180,8 @@ class Sequencer:
             if due >= horizon:
                 return
             heappop(during.todo)
-            note = loaded.notes[key]
-            if key in during.handled or not self._voicing.audible(loaded.part, note):
+            note = loaded.notes.get(key)
+            if note is None or key in during.handled or not self._voicing.audible(loaded.part, note):
                 continue
             during.handled.add(key)
             voice = self._voicing.voice(loaded.part, note)
@@ -187,9 +200,11 @@ class Sequencer:
             self._commands.append(Program(due, channel, loaded.part.program))
         loaded.programmed = True
 
-    def _off(self, loaded: Loaded, key: NoteKey, during: Pass, offset: Seconds) -> HostTime:
+    @staticmethod
+    def _off(loaded: Loaded, sounding: Sounding, offset: Seconds) -> HostTime:
         """When a note of a pass ends: at its own end, or where the pass is cut."""
-        end = min(loaded.end_of(loaded.notes[key]), during.end)
+        during = sounding.during
+        end = min(loaded.end_of(loaded.sounds_as(sounding)), during.end)
         return HostTime(during.clock.host_at(end) + offset)
 
     def _end_notes(self, loaded: Loaded, offset: Seconds, now: HostTime, horizon: HostTime) -> None:
@@ -197,12 +212,12 @@ class Sequencer:
             if sounding.off is not None and now > sounding.off + SETTLED:
                 del loaded.sounding[token]
                 continue
-            off = self._off(loaded, sounding.key, sounding.during, offset)
-            if sounding.off is None and off >= horizon:
-                continue
-            if sounding.off is None or abs(off - sounding.off) > _MOVED:
-                sounding.off = HostTime(max(off, now))
-                self._commands.append(NoteOff(token, sounding.off))
+            # An end that lies in the past is now: said once, or it would move on with the clock and never have passed.
+            off = HostTime(max(self._off(loaded, sounding, offset), now))
+            due = off < horizon if sounding.off is None else abs(off - max(sounding.off, now)) > _MOVED
+            if due:
+                sounding.off = off
+                self._commands.append(NoteOff(token, off))
 
     def _release(self, loaded: Loaded, tokens: Iterable[Token]) -> None:
         for token in tokens:
@@ -213,7 +228,7 @@ class Sequencer:
         inaudible = [
             token
             for token, sounding in loaded.sounding.items()
-            if not self._voicing.audible(loaded.part, loaded.notes[sounding.key])
+            if not self._voicing.audible(loaded.part, loaded.sounds_as(sounding))
         ]
         self._release(loaded, inaudible)
 
@@ -228,11 +243,11 @@ class Sequencer:
         if loaded.complete or under is None:
             return
         clip = under.clock.clip_at(playhead)
-        behind = min(clip, part.length) - loaded.until
+        behind = loaded.behind(min(clip, part.length))
         inside = clip >= 0 and (clip <= part.length or once)
         if inside and behind > NEARLY and now - loaded.said_behind >= _SAY_BEHIND_EVERY:
             loaded.said_behind = now
-            self._events.append(PartBehind(part.id, Seconds(behind)))
+            self._events.append(PartBehind(part.id, behind))
 
     def _end_part(self, loaded: Loaded, reason: str) -> None:
         self.unload([loaded.part.id])

@@ -4,9 +4,9 @@ from dataclasses import replace
 from math import inf
 from typing import NamedTuple
 
-from bridge.midi.clip_clock import ClipClock, launch_time, launched, locked
 from bridge.midi.loaded import Loaded, Pass
 from bridge.music.tempo import Transport
+from bridge.session.clip_clock import ClipClock, launch_time, launched, locked
 from bridge.session.playback import Part
 from bridge.session.request import Follow, Sync
 from bridge.units import HostTime, Seconds

@@ -1,9 +1,10 @@
 """What the quality measures compare: audio at a low analysis rate, its pitchgram, its onset envelope.
 
 Everything here is computed alike for a stem and for the resynthesis of its notes; nothing is scaled to full level, the measures
-do that themselves.
+do that themselves. Sounds are asked for block by block, so that an hour needs no more memory than its features.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -22,15 +23,30 @@ LOWEST_PITCH = 28
 HIGHEST_PITCH = 108
 """The rows of a pitchgram, MIDI: from a bass guitar's low E to a piano's highest C."""
 
+GRAIN = 1 << 15
+"""Blocks are a whole number of so many frames."""
+
+_BLOCK = 8 * GRAIN
+"""Frames looked at in one go: with what is made of them, about what a core's cache holds."""
+
 _WINDOW_SECONDS = 4096 / 11025
 _HOP_SECONDS = 512 / 11025
 _ONSET_WINDOW_SECONDS = 512 / 11025
 _ONSET_HOP_SECONDS = 64 / 11025
 _ONSET_BANDS = 24
-_BATCH = 256
-"""Spectra computed at once: what bounds the memory."""
+_BATCH = 1 << 17
+"""Frames of windows transformed at once, for the same reason."""
+_PRODUCT = 1 << 18
+"""Multiplications at most in one product of matrices: larger ones OpenBLAS spreads over all cores, where waiting for each other
+costs several times what it gains, most of all beside a busy model."""
+_ROWS = 8192
+_THINNED_AT_ONCE = 64
+_ROWS_AT_ONCE = 8
 
 Matrix = npt.NDArray[np.float32]
+
+Sound = Callable[[int, int], Mono]
+"""Gives the frames of one channel from one position to another, both within the sound: the same frames however it is asked."""
 
 
 def decimation(sample_rate: int) -> int:
@@ -39,40 +55,44 @@ def decimation(sample_rate: int) -> int:
 
 
 class Decimator:
-    """Low-pass filters and thins a stream of one channel. Delay compensated: output frame m is where input frame m * factor was."""
+    """Low-pass filters and thins one channel. Delay compensated: output frame m is where input frame m * factor was."""
 
     def __init__(self, factor: int) -> None:
         """Take the ratio of the rates; 1 passes everything unchanged."""
         self.factor = factor
-        self.margin = 0 if factor == 1 else 24 * factor
-        """Input frames on either side that an output frame depends on."""
-        taps = scipy.signal.firwin(2 * self.margin + 1, 0.95, fs=2 * factor) if factor > 1 else np.ones(1)
-        self._taps = taps.astype(np.float32)
-        self._pending: Mono = np.zeros(self.margin, dtype=np.float32)
+        self._margin = 0 if factor == 1 else 24 * factor
+        self._span = (_THINNED_AT_ONCE - 1) * factor + 2 * self._margin + 1
+        taps = scipy.signal.firwin(2 * self._margin + 1, 0.95, fs=2 * factor) if factor > 1 else np.ones(1)
+        # Column m holds the taps where output frame m needs them: filtering is then a product of matrices.
+        self._taps = np.zeros((self._span, _THINNED_AT_ONCE), dtype=np.float32)
+        for m in range(_THINNED_AT_ONCE):
+            self._taps[m * factor : m * factor + len(taps), m] = taps
 
-    def feed(self, samples: Mono) -> Mono:
-        """Take input frames, return the output frames that are now certain."""
-        self._pending = np.concatenate([self._pending, samples], dtype=np.float32)
-        out = self._filtered(self._pending)
-        self._pending = self._pending[len(out) * self.factor :]
-        return out
+    def thin(self, samples: Mono) -> Mono:
+        """Return the whole sound's frames at the lower rate; before and after it is silence."""
+        return self._filtered(np.pad(samples, self._margin))
 
-    def rest(self) -> Mono:
-        """Return the output frames that still wait for input, as if only silence followed; the stream may go on all the same."""
-        return self._filtered(np.concatenate([self._pending, np.zeros(self.margin, dtype=np.float32)]))
+    def thinned(self, sound: Sound, frames: int) -> Sound:
+        """The same for a sound of so many frames, asked for in any pieces."""
+
+        def lower(begin: int, end: int) -> Mono:
+            first, last = begin * self.factor - self._margin, (end - 1) * self.factor + self._margin + 1
+            inside = sound(max(first, 0), min(last, frames))
+            return self._filtered(np.pad(inside, (max(-first, 0), max(last - frames, 0))))
+
+        return lower
 
     def _filtered(self, samples: Mono) -> Mono:
-        """The output frames whose input, margins included, lies in `samples`; the first one stands `margin` in."""
-        whole = len(samples) - 2 * self.margin
-        if whole <= 0:
-            return np.zeros(0, dtype=np.float32)
+        """The output frames whose input, margins included, lies in `samples`; the first one stands a margin in."""
         if self.factor == 1:
             return samples
-        count = -(-whole // self.factor)
-        # upfirdn's output k ends at input k * factor; the first that has all its input ends at 2 * margin.
-        first = 2 * self.margin // self.factor
-        out: Mono = scipy.signal.upfirdn(self._taps, samples, 1, self.factor)[first : first + count]
-        return out.astype(np.float32, copy=False)
+        count = max(0, -(-(len(samples) - 2 * self._margin) // self.factor))
+        rows = -(-count // (_THINNED_AT_ONCE * _ROWS_AT_ONCE)) * _ROWS_AT_ONCE
+        step = _THINNED_AT_ONCE * self.factor
+        missing = max(0, (rows - 1) * step + self._span - len(samples))
+        pieces = np.lib.stride_tricks.sliding_window_view(np.pad(samples, (0, missing)), self._span)[::step][:rows]
+        out: Mono = np.ascontiguousarray(pieces).reshape(-1, _ROWS_AT_ONCE, self._span) @ self._taps
+        return out.ravel()[:count]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,43 +114,117 @@ class Framing:
             scipy.fft.next_fast_len(round(_ONSET_WINDOW_SECONDS * rate), real=True), round(_ONSET_HOP_SECONDS * rate)
         )
 
-    def power(self, samples: Mono, bank: Matrix) -> Matrix:
-        """Power in each band of `bank` (shape (bins, bands)), a row a window; window i is centred on frame `i * hop`.
+    def windows(self, frames: int) -> int:
+        """How many windows a sound has; window i is centred on its frame `i * hop`."""
+        return -(-frames // self.hop)
 
-        Beyond the ends is silence.
-        """
-        count = -(-len(samples) // self.hop)
-        before = self.window // 2
-        padded = np.pad(samples, (before, count * self.hop + self.window - before - len(samples)))
-        frames = np.lib.stride_tricks.sliding_window_view(padded, self.window)[:: self.hop]
-        taper = scipy.signal.windows.hann(self.window, sym=False).astype(np.float32)
-        out = np.empty((count, bank.shape[1]), dtype=np.float32)
-        for i in range(0, count, _BATCH):
-            spectra = scipy.fft.rfft(frames[i : min(i + _BATCH, count)] * taper, axis=1)
-            out[i : i + len(spectra)] = (np.square(spectra.real) + np.square(spectra.imag)) @ bank
-        return out
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """A piece of a sound, and what lies on either side of it; beyond the sound's ends is silence."""
+
+    samples: Mono
+    at: int
+    """The sound's frame that `samples` begins with."""
+    begin: int
+    end: int
+    """What the block is about, in frames of the sound."""
+
+
+def blocks(sound: Sound, frames: int, margin: int) -> Iterator[Block]:
+    """Cut a sound into blocks, in order, each with `margin` frames before it and as many after its last whole grain."""
+    for begin in range(0, frames, _BLOCK):
+        end = min(begin + _BLOCK, frames)
+        first, last = begin - margin, begin + -(-(end - begin) // GRAIN) * GRAIN + margin
+        samples = sound(max(first, 0), min(last, frames))
+        yield Block(np.pad(samples, (max(-first, 0), max(last - frames, 0))), first, begin, end)
+
+
+class BandPower:
+    """The power of a sound's windows in triangular bands, gathered block by block."""
+
+    def __init__(self, framing: Framing, bank: Matrix, frames: int) -> None:
+        """Take the bands, shape (bins, bands), and how long the sound is."""
+        self.framing = framing
+        self._taper = scipy.signal.windows.hann(framing.window, sym=False).astype(np.float32)
+        self._batch = max(1, _BATCH // framing.window)
+        self._groups = _groups(bank, self._batch)
+        self.power: Matrix = np.zeros((framing.windows(frames), bank.shape[1]), dtype=np.float32)
+        """Shape (windows, bands)."""
+
+    def take(self, block: Block) -> None:
+        """Fill in the windows that are centred in the block; its margin must be as long as a window."""
+        window, hop = self.framing.window, self.framing.hop
+        first, last = self.framing.windows(block.begin), self.framing.windows(block.end)
+        start = first * hop - window // 2 - block.at
+        frames = np.lib.stride_tricks.sliding_window_view(block.samples[start:], window)[::hop]
+        tapered = np.empty((self._batch, window), dtype=np.float32)
+        for i in range(first, last, self._batch):
+            count = min(self._batch, last - i)
+            np.multiply(frames[i - first : i - first + count], self._taper, out=tapered[:count])
+            # Real and imaginary parts side by side, so that squaring and summing them are steps of plain arrays.
+            parts = scipy.fft.rfft(tapered[:count], axis=1).view(np.float32)
+            np.square(parts, out=parts)
+            for bins, bands, weights in self._groups:
+                np.matmul(parts[:, bins], weights, out=self.power[i : i + count, bands])
+
+
+def pitch_power(rate: float, frames: int, framing: Framing | None = None) -> BandPower:
+    """Gather a pitchgram: power by semitone from `LOWEST_PITCH` to `HIGHEST_PITCH`, of audio at an analysis rate."""
+    framing = framing or Framing.pitch(rate)
+    return BandPower(framing, _semitone_bank(framing.window, rate), frames)
+
+
+def onset_power(rate: float, frames: int) -> BandPower:
+    """Gather what an onset envelope is made of: power in a few bands, in short windows close together."""
+    framing = Framing.onset(rate)
+    return BandPower(framing, _onset_bank(framing.window, rate), frames)
 
 
 def pitchgram(samples: Mono, rate: float, framing: Framing | None = None) -> Matrix:
-    """Power by semitone, shape (windows, semitones from `LOWEST_PITCH` to `HIGHEST_PITCH`), of audio at an analysis rate."""
-    framing = framing or Framing.pitch(rate)
-    return framing.power(samples, _semitone_bank(framing.window, rate))
+    """Power by semitone of a whole sound, shape (windows, semitones)."""
+    gathered = pitch_power(rate, len(samples), framing)
+    for block in blocks(lambda begin, end: samples[begin:end], len(samples), gathered.framing.window):
+        gathered.take(block)
+    return gathered.power
 
 
-def onset_envelope(samples: Mono, rate: float) -> Matrix:
-    """How strongly the sound grows, shape (windows,): the rises of the log energy in bands, summed.
+def onset_envelope(power: Matrix) -> Matrix:
+    """How strongly a sound grows, shape (windows,), from its power by onset band: the rises of the log magnitudes, summed.
 
     Relative to the loudness of the whole, so that gain changes nothing.
     """
-    framing = Framing.onset(rate)
-    bands = np.sqrt(framing.power(samples, _onset_bank(framing.window, rate)))
-    level = np.sqrt(np.sum(np.square(bands), dtype=np.float64) / max(1, bands.size))
+    envelope = np.zeros(len(power), dtype=np.float32)
+    level = float(np.sqrt(np.sum(power, dtype=np.float64) / max(1, power.size)))
     if not level > 0:
-        return np.zeros(len(bands), dtype=np.float32)
-    loud = np.log1p(bands * np.float32(10.0 / level))
+        return envelope
     # Against two windows before: the two overlap less, so that a rise shows in full.
-    rise = np.maximum(loud[2:] - loud[:-2], 0.0).sum(axis=1)
-    return np.concatenate([np.zeros(min(2, len(bands)), dtype=np.float32), rise], dtype=np.float32)
+    for i in range(2, len(power), _ROWS):
+        loud = np.sqrt(power[i - 2 : i + _ROWS])
+        loud *= np.float32(10.0 / level)
+        np.log1p(loud, out=loud)
+        envelope[i : i + _ROWS] = np.maximum(loud[2:] - loud[:-2], 0.0).sum(axis=1)
+    return envelope
+
+
+def _groups(bank: Matrix, windows: int) -> list[tuple[slice, slice, Matrix]]:
+    """Neighbouring bands and the bins that they touch, each bin twice: for its real and for its imaginary part.
+
+    As many bands together as keep the product with so many windows small.
+    """
+    groups = []
+    first, count = 0, bank.shape[1]
+    while first < count:
+        for last in range(first + 1, count + 1):
+            touched = np.flatnonzero(bank[:, first:last].any(axis=1))
+            low, high = (int(touched[0]), int(touched[-1]) + 1) if touched.size else (0, 0)
+            if last > first + 1 and windows * 2 * (high - low) * (last - first) > _PRODUCT:
+                break
+            weights = np.repeat(bank[low:high, first:last], 2, axis=0)
+            group = slice(2 * low, 2 * high), slice(first, last), weights
+        groups.append(group)
+        first = group[1].stop
+    return groups
 
 
 @lru_cache(maxsize=4)

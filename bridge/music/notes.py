@@ -1,6 +1,7 @@
 """Notes as the transcribers give them: in seconds of the clip, with the confidence that a live threshold compares."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bridge.music.sound import Stem
 from bridge.units import Pitch, Seconds, Velocity
@@ -25,6 +26,13 @@ class Note:
     def key(self) -> NoteKey:
         """What stays the same when the note is revised."""
         return (self.onset, self.pitch)
+
+
+class Extent(NamedTuple):
+    """A part of a clip in which every onset is known."""
+
+    begin: Seconds
+    end: Seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ RELEASE_SECONDS = 0.04
 
 _ROW = 128
 _TILE = 256 * _ROW
+_PIECES = 8
 
 Mono = npt.NDArray[np.float32]
 """One channel of audio, float32, shape (frames,)."""
@@ -120,7 +121,9 @@ class AdditiveSynth:
         z = (2j * np.pi * rank * _frequency(pitch) - self._decay(pitch) * (0.7 + 0.3 * rank)) / self.sample_rate
         rows = index * _TILE + np.arange(0, _TILE, _ROW)
         coarse = np.exp(np.outer(rows, z)) * (level / max(level.sum(), 1e-9))
-        tile = np.asarray(coarse @ np.exp(np.outer(z, np.arange(_ROW)))).imag.ravel()
+        # In small products: a large one OpenBLAS spreads over all cores, which then wait busily for more.
+        pieces = coarse.reshape(_PIECES, len(rows) // _PIECES, len(z)) @ np.exp(np.outer(z, np.arange(_ROW)))
+        tile = pieces.imag.ravel()
         if index == 0:
             attack = max(1, round(ATTACK_SECONDS * self.sample_rate))
             tile[:attack] *= np.arange(attack) / attack

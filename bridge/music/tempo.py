@@ -145,3 +145,7 @@ class Transport:
             return None
         start, end = self.tempo.seconds_at(self.loop.start), self.tempo.seconds_at(self.loop.end)
         return None if self.seconds >= end or end - start < SHORTEST_LOOP else (start, end)
+
+
+PARKED = Transport(HostTime(0.0), Seconds(0.0), playing=False)
+"""A project that nobody has moved."""

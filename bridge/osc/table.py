@@ -189,7 +189,8 @@ OUTGOING: dict[str, Outgoing] = {
         _job("progress", "how far a stage is", _text("stage"), _number("fraction", "0 to 1")),
         _job(
             "ready",
-            "playback from the first note on will not overtake the analysis",
+            "playback that starts now, at the clip's start or where the project stands in it, will not overtake the analysis;"
+            " `lead` is how much is known from there on",
             _number("speed", "clip seconds a second"),
             _number("lead", "s"),
         ),

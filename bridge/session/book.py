@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from bridge.errors import BridgeError, ErrorCode
 from bridge.music.sound import Stem
+from bridge.session.clip_clock import playhead
 from bridge.session.events import (
     Accepted,
     Behind,
@@ -239,11 +240,13 @@ class JobBook:
             job.loaded.add(event.stem)
             job.parts.add(event.stem)
         if event.stem in job.parts:
-            self._player.update(part, event.notes, event.until, complete=event.complete)
-        job.advance(event, self._surroundings.now(), playback_rate(request, self._surroundings.project_bpm()))
+            self._player.update(part, event.notes, event.withdrawn, event.known, complete=event.complete)
+        now = self._surroundings.now()
+        where = playhead(request, event.duration, self._surroundings.transport(), now)
+        job.advance(event, now, playback_rate(request, self._surroundings.project_bpm()), where)
         if not job.launched and not job.unloaded and job.ready:
             job.launched = True
-            self._say(job, Ready(request.id, job.speed, job.known))
+            self._say(job, Ready(request.id, job.speed, job.lead))
             if request.sync is not Sync.TRANSPORT:
                 self._player.launch([(request.id, stem) for stem in request.stems if stem in job.parts])
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from bridge.errors import ErrorCode
-from bridge.music.notes import Note
+from bridge.music.notes import Extent, Note, NoteKey
 from bridge.music.quality import QualityReport
 from bridge.music.sound import Stem
 from bridge.units import JobId, Seconds
@@ -58,12 +58,12 @@ class Progress(JobEvent):
 
 @dataclass(frozen=True, slots=True)
 class Ready(JobEvent):
-    """From now on playback that starts at the first note cannot overtake the analysis."""
+    """From now on playback cannot overtake the analysis, if it starts now: at the clip's start, or where the project stands in it."""
 
     speed: float
     """Clip seconds analysed in a second."""
     lead: Seconds
-    """How much of the clip is analysed."""
+    """How much is known from there on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +127,13 @@ class StretchNotes(JobEvent):
 
     stem: Stem
     notes: tuple[Note, ...]
-    until: Seconds
-    """Onsets before this, in clip seconds, are all known."""
+    """New ones, and revisions of those with the same key."""
+    withdrawn: tuple[NoteKey, ...]
+    """Given before, at the edge of what was analysed then; no notes after all."""
+    known: tuple[Extent, ...]
+    """All of the clip in which onsets are known, in order."""
     analysed: Seconds
-    """How much of the clip is separated."""
+    """How much of the clip is separated, all stretches together."""
     duration: Seconds
     """Of the whole clip."""
     threshold: float

@@ -69,9 +69,9 @@ class Job:
         return min((lead.speed for lead in self._leads.values()), default=0.0)
 
     @property
-    def known(self) -> Seconds:
-        """Every onset before this is known."""
-        return min((lead.known for lead in self._leads.values()), default=Seconds(0.0))
+    def lead(self) -> Seconds:
+        """How much is known from where playback would come in."""
+        return min((Seconds(lead.known - lead.playhead) for lead in self._leads.values()), default=Seconds(0.0))
 
     def progress(self, stage: Stage, fraction: float, now: HostTime) -> None:
         """Note how far the analysis is."""
@@ -79,10 +79,10 @@ class Job:
             self._separation_began = now
         self.stage, self.fraction = stage, fraction
 
-    def advance(self, event: StretchNotes, now: HostTime, rate: float) -> None:
-        """Note that a stretch of a stem is known; `rate` is how many clip seconds playback uses in a second."""
+    def advance(self, event: StretchNotes, now: HostTime, rate: float, playhead: Seconds) -> None:
+        """Note that a stretch of a stem is known; playback would start at `playhead` and use `rate` clip seconds in a second."""
         lead = self._leads.setdefault(event.stem, Lead(event.duration, rate, self._separation_began))
-        lead.advance(event.analysed, event.until, now)
+        lead.advance(event.analysed, event.known, now, playhead)
 
     def same_place(self, other: "Job") -> bool:
         """Whether both put the same region of the same audio on the project's timeline."""

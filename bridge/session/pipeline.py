@@ -1,31 +1,36 @@
 """The streaming pipeline of one job: clip -> separation -> transcription -> quality, stretch by stretch, then the files.
 
-It runs in the inference process, or in the caller's for an offline render; what it finds leaves through `emit` at once.
+What was analysed before is not analysed again: notes that the cache holds are given at once, a stem that it holds is only
+transcribed. The pipeline runs in the inference process, or in the caller's for an offline render; what it finds leaves
+through `emit` at once.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 
-from bridge.music.measures import SHUFFLES, QualityMeter
-from bridge.music.notes import Note, NoteKey, NoteUpdate, StemNotes
-from bridge.music.sound import Samples, Stem
-from bridge.music.tempo import TempoMap
-from bridge.session.events import JobEvent, Progress, Quality, Result, Stage, StretchNotes
+from bridge.errors import BridgeError
+from bridge.music.measures import SHUFFLES
+from bridge.music.sound import Stem
+from bridge.music.tempo import Transport
+from bridge.session.clip_clock import playhead
+from bridge.session.events import JobEvent, Progress, Stage
 from bridge.session.ports import (
+    Cache,
+    CacheKey,
     CreateStemFile,
     OpenClip,
     Separator,
     Separators,
-    StemFile,
     Transcribers,
-    Transcription,
     WriteMidi,
 )
+from bridge.session.stem_line import LineParts, StemLine
 from bridge.session.work import JobCancelled, Work
-from bridge.units import Seconds
+from bridge.units import HostTime, Seconds
 
 REPORT_SHARE = 0.1
 """Of the time that the analysis takes, at most so much goes into quality reports on the way."""
@@ -37,161 +42,172 @@ class Pipeline:
 
     separators: Separators
     transcribers: Transcribers
+    cache: Cache
     open_clip: OpenClip
+    decoding: str
+    """What a clip's samples depend on beside its file."""
     create_stem_file: CreateStemFile
     write_midi: WriteMidi
 
-    def run(self, work: Work, emit: Callable[[JobEvent], None], cancelled: Callable[[], bool]) -> None:
-        """Analyse one job to its end.
+    def run(
+        self,
+        work: Work,
+        emit: Callable[[JobEvent], None],
+        cancelled: Callable[[], bool],
+        transport: Callable[[], Transport],
+    ) -> None:
+        """Analyse one job to its end, what lies under the playhead of `transport()` first.
 
         Raises:
             BridgeError: what went wrong, for the one who asked.
             JobCancelled: `cancelled()` became true; stems not yet complete are removed.
 
         """
+        with ExitStack() as undo:
+            _Analysis(self, work, undo, emit=emit, cancelled=cancelled, transport=transport).run()
 
-        def heed() -> None:
-            if cancelled():
-                raise JobCancelled
 
-        def say(event: JobEvent) -> None:
-            heed()
-            emit(event)
+class _Analysis:
+    """One job in the pipeline."""
 
-        request = work.request
-        say(Progress(request.id, Stage.LOADING, 0.0))
-        separator = self.separators.load(request.model, request.stems)
-        with (
-            ExitStack() as undo,
-            self.open_clip(request, separator.sample_rate, separator.channels) as clip,
-        ):
-            lines = {stem: self._line(work, stem, separator, undo) for stem in request.stems}
-            say(Progress(request.id, Stage.SEPARATING, 0.0))
-            spare = _SpareTime()
-            for stretch in separator.separate(clip, request.stems):
-                for stem, samples in stretch.stems.items():
-                    say(lines[stem].advance(samples, clip.frames))
-                analysed = max(line.frames for line in lines.values())
-                say(Progress(request.id, Stage.SEPARATING, analysed / clip.frames))
-                for line in lines.values():
-                    if (quality := line.quality_so_far(spare, heed)) is not None:
-                        say(quality)
-            for done, line in enumerate(lines.values()):
-                say(Progress(request.id, Stage.WRITING, done / len(lines)))
-                say(self._write(line))
-            steps = count()
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        work: Work,
+        undo: ExitStack,
+        *,
+        emit: Callable[[JobEvent], None],
+        cancelled: Callable[[], bool],
+        transport: Callable[[], Transport],
+    ) -> None:
+        self._pipeline = pipeline
+        self._work = work
+        self._undo = undo
+        self._emit = emit
+        self._cancelled = cancelled
+        self._transport = transport
+        self._last_progress = (Stage.LOADING, 0.0)
+
+    def run(self) -> None:
+        work, pipeline = self._work, self._pipeline
+        self._progress(Stage.LOADING, 0.0)
+        separator = pipeline.separators.load(work.request.model, work.request.stems)
+        identity = pipeline.cache.identify(work.request)
+        lines = {stem: self._line(stem, separator, identity) for stem in work.request.stems}
+        self._progress(Stage.SEPARATING, 0.0)
+        for line in lines.values():
+            self._say_all(line.recall_notes())
+        for line in lines.values():
+            line.recall_stem()
+        self._hear(lines.values())
+        missing = {stem: line for stem, line in lines.items() if not line.separated}
+        if missing:
+            self._separate(separator, lines, missing)
+        while any(line.has_unheard for line in lines.values()):
+            self._hear(lines.values())
+        for line in lines.values():
+            self._say_all(line.finish())
+        if self._still(identity):
             for line in lines.values():
-                # A long clip takes minutes here: each shuffle is a sign of life, and a place to stop at.
-                say(
-                    line.whole_quality(
-                        lambda: say(Progress(request.id, Stage.MEASURING, next(steps) / (SHUFFLES * len(lines))))
+                line.keep()
+        for done, line in enumerate(lines.values()):
+            self._say(line.write(pipeline.write_midi, partial(self._progress_of, Stage.WRITING, done, len(lines))))
+        for done, line in enumerate(lines.values()):
+            # A long clip takes minutes here: each shuffle is a sign of life, and a place to stop at.
+            steps = count()
+            self._say(
+                line.whole_quality(
+                    lambda done=done, steps=steps: self._progress_of(  # type: ignore[misc]
+                        Stage.MEASURING, done, len(lines), next(steps) / SHUFFLES
                     )
                 )
-            say(Progress(request.id, Stage.MEASURING, 1.0))
+            )
+        self._progress(Stage.MEASURING, 1.0)
 
-    def _line(self, work: Work, stem: Stem, separator: Separator, undo: ExitStack) -> "_StemLine":
-        transcriber = self.transcribers.get(work.request.transcriber, stem)
-        asked = work.thresholds[stem]
-        file = self.create_stem_file(work.folder, stem, separator.sample_rate, separator.channels)
-        line = _StemLine(
-            work=work,
-            stem=stem,
-            model=separator.model,
-            sample_rate=separator.sample_rate,
-            transcription=transcriber.start(separator.sample_rate),
-            threshold=transcriber.threshold if asked is None else asked,
-            default_threshold=transcriber.threshold,
-            file=file,
-            meter=QualityMeter(separator.sample_rate),
+    def _line(self, stem: Stem, separator: Separator, identity: CacheKey) -> StemLine:
+        work, pipeline = self._work, self._pipeline
+        line = StemLine(
+            LineParts(
+                work=work,
+                stem=stem,
+                model=separator.model,
+                sample_rate=separator.sample_rate,
+                channels=separator.channels,
+                transcriber=pipeline.transcribers.get(work.request.transcriber, stem),
+                cache=pipeline.cache,
+                key=(*identity, pipeline.decoding, separator.fingerprint(stem), stem),
+                file=pipeline.create_stem_file(work.folder, stem, separator.sample_rate, separator.channels),
+            )
         )
-        undo.callback(line.abandon)
+        self._undo.callback(line.close)
         return line
 
-    def _write(self, line: "_StemLine") -> Result:
-        line.file.close()
-        notes = line.sounding()
-        midi_path = line.work.folder / f"{line.stem}.mid"
-        tempo = TempoMap.constant(line.work.bpm)
-        self.write_midi(midi_path, [StemNotes(line.stem, notes)], tempo, line.work.channels)
-        line.complete = True
-        return Result(line.work.request.id, line.stem, len(notes), midi_path, line.file.path, line.model)
+    def _hear(self, lines: Iterable[StemLine]) -> None:
+        """Go on with stems that are kept and whose notes are not."""
+        for line in lines:
+            if line.has_unheard:
+                self._say_all(line.hear(self._playhead(line.duration)))
 
+    def _separate(self, separator: Separator, lines: Mapping[Stem, StemLine], missing: Mapping[Stem, StemLine]) -> None:
+        """Separate what is not here yet, transcribing as it comes."""
+        spare = _SpareTime()
+        with self._pipeline.open_clip(self._work.request, separator.sample_rate, separator.channels) as clip:
+            length = Seconds(clip.frames / clip.sample_rate)
+            for line in missing.values():
+                line.begin(clip.frames)
+            for stretch in separator.separate(clip, tuple(missing), lambda: self._playhead(length)):
+                for stem, samples in stretch.stems.items():
+                    self._say_all(missing[stem].advance(stretch.start, samples))
+                self._hear(lines.values())
+                separated = min(line.separated_frames for line in missing.values())
+                self._progress(Stage.SEPARATING, separated / clip.frames)
+                for line in missing.values():
+                    if spare.enough:
+                        with spare:
+                            quality = line.quality_since(self._still_here)
+                        if quality is not None:
+                            self._say(quality)
 
-@dataclass(slots=True)
-class _StemLine:
-    """One stem on its way through the pipeline."""
+    def _still(self, identity: CacheKey) -> bool:
+        """Whether the file is what it was: what was made of it while somebody wrote to it is kept for nobody."""
+        try:
+            return self._pipeline.cache.identify(self._work.request) == identity
+        except BridgeError:
+            return False
 
-    work: Work
-    stem: Stem
-    model: str
-    sample_rate: int
-    transcription: Transcription
-    threshold: float
-    default_threshold: float
-    file: StemFile
-    meter: QualityMeter
-    notes: dict[NoteKey, Note] = field(default_factory=dict)
-    frames: int = 0
-    """Separated so far."""
-    complete: bool = False
-    """Whether its files are written."""
-    known: Seconds = Seconds(0.0)
-    """Every onset before this is known."""
-    measured: Seconds = Seconds(0.0)
-    """Up to here a quality report has been given."""
+    def _playhead(self, length: Seconds) -> Seconds:
+        return playhead(self._work.request, length, self._transport(), HostTime(time.perf_counter()))
 
-    def advance(self, samples: Samples, clip_frames: int) -> StretchNotes:
-        """Take the next finished stretch, shape (channels, frames); return what notes it brought."""
-        self.frames += samples.shape[1]
-        complete = self.frames >= clip_frames
-        update = self.transcription.feed(samples)
-        if complete:
-            rest = self.transcription.finish()
-            update = NoteUpdate(update.notes + rest.notes, rest.until)
-        self.notes.update((note.key, note) for note in update.notes)
-        self.known = update.until
-        self.file.write(samples)
-        self.meter.add(samples)
-        return StretchNotes(
-            self.work.request.id,
-            self.stem,
-            notes=update.notes,
-            until=update.until,
-            analysed=Seconds(self.frames / self.sample_rate),
-            duration=Seconds(clip_frames / self.sample_rate),
-            threshold=self.default_threshold,
-            complete=complete,
-        )
+    def _progress(self, stage: Stage, fraction: float) -> None:
+        self._last_progress = (stage, fraction)
+        self._say(Progress(self._work.request.id, stage, fraction))
 
-    def abandon(self) -> None:
-        """Leave nothing half done: the job ends here."""
-        if not self.complete:
-            self.file.discard()
+    def _progress_of(self, stage: Stage, done: int, stems: int, fraction: float) -> None:
+        """The same where `done` of the stems are done and one is at `fraction`."""
+        self._progress(stage, (done + fraction) / stems)
 
-    def quality_so_far(self, spare: "_SpareTime", heed: Callable[[], None]) -> Quality | None:
-        """How well the notes since the last report match, if there is time to say it now."""
-        if self.known <= self.measured or not spare.enough:
-            return None
-        with spare:
-            report = self.meter.report(self.sounding(), self.measured, self.known, heed)
-        self.measured = self.known
-        return Quality(self.work.request.id, self.stem, report)
+    def _still_here(self) -> None:
+        """Give a sign of life."""
+        self._progress(*self._last_progress)
 
-    def whole_quality(self, between: Callable[[], None]) -> Quality:
-        """How well all notes match the whole stem; `between` is called before each shuffle and may raise."""
-        end = Seconds(self.frames / self.sample_rate)
-        return Quality(self.work.request.id, self.stem, self.meter.report(self.sounding(), Seconds(0.0), end, between))
+    def _say(self, event: JobEvent) -> None:
+        self._heed()
+        self._emit(event)
 
-    def sounding(self) -> tuple[Note, ...]:
-        """The notes at the threshold, in order of onset."""
-        return tuple(self.notes[key] for key in sorted(self.notes) if self.notes[key].confidence >= self.threshold)
+    def _say_all(self, events: Iterable[JobEvent]) -> None:
+        for event in events:
+            self._say(event)
+
+    def _heed(self) -> None:
+        if self._cancelled():
+            raise JobCancelled
 
 
 @dataclass(slots=True)
 class _SpareTime:
     """Sees to it that reports on the way take a small share of the time: notes come first.
 
-    What is not reported for want of time is part of the next report, and of the whole one at the end.
+    What is not reported for want of time is part of the next report, or only of the whole one at the end.
     """
 
     began: float = field(default_factory=time.perf_counter)

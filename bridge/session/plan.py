@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.music.sound import Stem
+from bridge.music.tempo import Transport
 from bridge.session.events import StretchNotes
 from bridge.session.job import Job
 from bridge.session.playback import Part
@@ -27,6 +28,7 @@ class Surroundings:
     project_bpm: Callable[[], Bpm]
     channels: Callable[[], Mapping[Stem, int]]
     threshold: Callable[[], float | None]
+    transport: Callable[[], Transport]
 
 
 def work_of(job: Job, around: Surroundings) -> Work:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bridge.music.notes import Note
+from bridge.music.notes import Extent, Note, NoteKey
 from bridge.music.sound import Stem
 from bridge.music.tempo import Transport
 from bridge.session.request import Follow, Sync
@@ -123,8 +123,20 @@ class Player(Protocol):
     def load(self, part: Part) -> None:
         """Take a part; one with the same id is replaced. With sync transport it sounds from now on."""
 
-    def update(self, part: PartId, notes: Sequence[Note], until: Seconds, *, complete: bool) -> None:
-        """Add notes, or revise those with the same key; `until` and `complete` say how far they go."""
+    def update(
+        self,
+        part: PartId,
+        notes: Sequence[Note],
+        withdrawn: Sequence[NoteKey],
+        known: Sequence[Extent],
+        *,
+        complete: bool,
+    ) -> None:
+        """Add notes, or revise those with the same key, and forget the `withdrawn` ones, which were not notes after all.
+
+        A withdrawn note that sounds ends at its own end, or now where that is not known. `known` is all of the clip in which onsets
+        are known, in order; `complete` says that nothing will follow.
+        """
 
     def launch(self, parts: Sequence[PartId]) -> None:
         """Start these parts together: now, or at the transport's next beat or bar while it rolls."""

@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bridge.music.notes import NoteUpdate, StemNotes
+from bridge.music.notes import Note, NoteUpdate, StemNotes
 from bridge.music.sound import Clip, Samples, Stem
-from bridge.music.tempo import TempoMap
+from bridge.music.tempo import TempoMap, Transport
 from bridge.session.events import JobEvent
 from bridge.session.request import JobRequest
 from bridge.session.work import Work
-from bridge.units import JobId
+from bridge.units import JobId, Seconds
+
+Playhead = Callable[[], Seconds]
+"""Asked before each segment: where in the clip the playhead stands; 0 while it is nowhere in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class StemStretch:
-    """The next finished piece of each wanted stem; stretches follow each other without a gap."""
+    """A finished piece of each wanted stem."""
 
     start: int
     """Frames from the clip's start."""
@@ -44,15 +47,20 @@ class Separator(Protocol):
     def stems(self) -> frozenset[Stem]:
         """What it can separate."""
 
-    def separate(self, clip: Clip, stems: Sequence[Stem]) -> Iterator[StemStretch]:
-        """Yield the stems stretch by stretch, from the clip's start to its end, each as soon as it is final.
+    def fingerprint(self, stem: Stem) -> str:
+        """What a stem's numbers depend on: weights, precision, settings, version. The same one gives the same stem."""
 
-        The work happens in `next`, a segment or less at a time, so a caller can stop between stretches.
+    def separate(self, clip: Clip, stems: Sequence[Stem], playhead: Playhead) -> Iterator[StemStretch]:
+        """Yield the stems stretch by stretch, each as soon as it is final: every frame of the clip once.
+
+        The segment under the playhead comes first, then what follows it, then what lies before. Where the playhead jumps, the
+        segments still to do are ordered anew. The work happens in `next`, a segment or less at a time, so a caller can stop
+        between stretches.
         """
 
 
 class Transcription(Protocol):
-    """One stem being transcribed; fed in order, without gaps."""
+    """One stem being transcribed; fed in order, without gaps. Onsets count from the first frame fed."""
 
     def feed(self, samples: Samples) -> NoteUpdate:
         """Take the next stretch, any length; shape (channels, frames)."""
@@ -71,8 +79,65 @@ class Transcriber(Protocol):
     def threshold(self) -> float:
         """The default; notes are given from confidence 0 up, so that the threshold stays a live control."""
 
+    @property
+    def fingerprint(self) -> str:
+        """What its notes depend on: weights, settings, version. The same one gives the same notes for the same stem."""
+
     def start(self, sample_rate: int) -> Transcription:
         """Begin a stem; raises BridgeError where the rate is not one it takes."""
+
+
+class Take(Protocol):
+    """One whole stem on disk: written in any order while it is separated, read where it was written."""
+
+    @property
+    def frames(self) -> int:
+        """Of the whole stem."""
+
+    def write(self, start: int, samples: Samples) -> None:
+        """Put float32 frames, shape (channels, frames), at frame `start`; raises BridgeError DISK."""
+
+    def read(self, start: int, stop: int) -> Samples:
+        """Return frames `start` to `stop`, cut to the stem; float32, shape (channels, frames), a copy; raises BridgeError DISK."""
+
+    def close(self) -> None:
+        """Let go of it; what was not kept is gone then. Idempotent."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptNotes:
+    """What a transcriber made of a whole stem."""
+
+    notes: tuple[Note, ...]
+    """All, from confidence 0 up, in order of onset, each with its duration."""
+    frames: int
+    """Of the stem."""
+    sample_rate: int
+    """Hertz."""
+
+
+CacheKey = tuple[str, ...]
+"""All that an entry depends on, in words; equal keys are equal contents."""
+
+
+class Cache(Protocol):
+    """What was analysed before. Entries appear whole or not at all; a damaged one counts as absent."""
+
+    def identify(self, request: JobRequest) -> CacheKey:
+        """The audio that a request is about: its files' contents and the region; raises BridgeError FILE_NOT_FOUND, BAD_AUDIO."""
+
+    def recall_notes(self, key: CacheKey) -> KeptNotes | None: ...
+
+    def keep_notes(self, key: CacheKey, notes: KeptNotes) -> None:
+        """Keep these for later; where that cannot be, nothing happens but a line in the log."""
+
+    def recall_stem(self, key: CacheKey) -> Take | None: ...
+
+    def begin_stem(self, key: CacheKey, frames: int, channels: int) -> Take:
+        """Make room for a stem, also where nothing is kept; raises BridgeError DISK."""
+
+    def keep_stem(self, take: Take) -> None:
+        """Keep a stem that `begin_stem` gave, now that all of it is written; it can still be read. See `keep_notes`."""
 
 
 class StemFile(Protocol):
@@ -95,6 +160,9 @@ class Separators(Protocol):
 
     def load(self, name: str | None, stems: Sequence[Stem]) -> Separator:
         """Return the named or the configured model, kept loaded between jobs; raises BridgeError NO_MODEL, STEM_UNAVAILABLE."""
+
+    def warm_up(self, stems: Sequence[Stem]) -> Separator:
+        """Load the configured model and let it run once, so that a first job's first segment pays for nothing but itself."""
 
 
 class Transcribers(Protocol):
@@ -128,3 +196,6 @@ class Engine(Protocol):
 
     def cancel(self, job: JobId) -> None:
         """Ask the running analysis to end, if it is this job's; returns at once."""
+
+    def set_transport(self, transport: Transport) -> None:
+        """Say where the project is: what lies under its playhead is analysed first. Returns at once."""

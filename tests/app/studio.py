@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.daemon_peer import Ear, RunningDaemon
 from tests.inference.model_zoo import make_repo, mixer
@@ -22,8 +23,8 @@ class Studio:
     gate: Path
     folder: Path
 
-    def song(self, seconds: float, **how: float) -> Path:
-        path = self.folder / f"melody-{seconds:g}-{'-'.join(f'{k}{v:g}' for k, v in how.items())}.wav"
+    def song(self, seconds: float, **how: Any) -> Path:
+        path = self.folder / f"melody-{seconds:g}-{'-'.join(f'{k}{v}' for k, v in how.items())}.wav".replace(", ", "_")
         if not path.exists():
             write_melody(path, seconds, **how)
         return path
@@ -32,8 +33,11 @@ class Studio:
         log = Path(f"{self.gate}.log")
         return len(log.read_text().splitlines()) if log.exists() else 0
 
-    def open_gate(self) -> None:
-        self.gate.touch()
+    def open_gate(self, segments: int | None = None) -> None:
+        """Let so many more segments through than are free, or all."""
+        passing = self.gate.with_suffix(".new")
+        passing.write_text("" if segments is None else str(segments))
+        passing.replace(self.gate)
 
 
 class OpenStudio:
@@ -55,7 +59,13 @@ class OpenStudio:
         )
         settings = {
             "midi": {"backend": "jack", "jack_server": self._server.name, "port": self._port},
-            "inference": {"model": "copy", "models_folder": str(repo), "allow_download": False, **self._inference},
+            "inference": {
+                "model": "copy",
+                "models_folder": str(repo),
+                "allow_download": False,
+                "precision": "float32",
+                **self._inference,
+            },
             "log": {"level": "debug"},
         }
         self._daemon = RunningDaemon(self._folder / "daemon", settings, self._server.environment)

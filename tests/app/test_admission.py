@@ -11,6 +11,7 @@ import pytest
 from bridge.app import admission
 from bridge.app.admission import Admission
 from bridge.errors import BridgeError, ErrorCode
+from bridge.music.tempo import PARKED
 from bridge.session.book import JobBook
 from bridge.session.events import Accepted, Cancelled, Unloaded
 from bridge.session.parameters import DEFAULT_CHANNELS
@@ -27,7 +28,9 @@ class Door:
     def __init__(self, folder: Path) -> None:
         self.audio = folder / "melody.wav"
         write_melody(self.audio, 3.0)
-        around = Surroundings(folder, lambda: HostTime(0.0), lambda: Bpm(120.0), lambda: DEFAULT_CHANNELS, lambda: None)
+        around = Surroundings(
+            folder, lambda: HostTime(0.0), lambda: Bpm(120.0), lambda: DEFAULT_CHANNELS, lambda: None, lambda: PARKED
+        )
         self.book = JobBook(ScriptedEngine(), RecordingPlayer(), around)
         self.admission = Admission(self.book)
         self.audience = RecordingAudience()

@@ -17,10 +17,15 @@ def closed_port():
         return free.getsockname()[1]
 
 
+def start_of_clip():
+    """A playhead that stands at the clip's start."""
+    return 0.0
+
+
 def load(hub, name=None, stems=(Stem.VOCALS,), **options):
     return ModelLoader(ModelOptions(device="cpu", **options), hub).load(name, stems)
 
 
 def vocals_of(separator, samples):
-    stretches = separator.separate(ArrayClip(samples), [Stem.VOCALS])
+    stretches = separator.separate(ArrayClip(samples), [Stem.VOCALS], start_of_clip)
     return np.concatenate([stretch.stems[Stem.VOCALS] for stretch in stretches], axis=1)

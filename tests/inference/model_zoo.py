@@ -28,8 +28,9 @@ class Mixer(nn.Module):
     """Separates nothing: source k is the mixture times `gains[k]`, which makes every result predictable.
 
     With `gate`, a file's path, only the first `free` segments run at once; every later one waits for that file to exist,
-    for 60 s at most. Each segment that begins adds a line to `<gate>.log`, so a test sees which have begun; whoever removes
-    that file begins to count anew, for a model that is kept loaded.
+    for 60 s at most; a number in it lets that many more through, and the rest wait on. Each segment that begins adds a line
+    to `<gate>.log`, so a test sees which have begun; whoever removes that file begins to count anew, for a model that is kept
+    loaded.
     """
 
     def __init__(
@@ -62,10 +63,16 @@ class Mixer(nn.Module):
 
     def _wait(self) -> None:
         deadline = time.monotonic() + 60
-        while self.begun > self.free and not self.gate.exists():
+        while self.begun > self.free + self._let_through():
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self.gate} did not open")
             time.sleep(0.005)
+
+    def _let_through(self) -> float:
+        try:
+            return float(self.gate.read_text() or "inf")
+        except FileNotFoundError:
+            return 0.0
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,10 @@ def mixer(*gains: float, **kwargs: Any) -> Recipe:
     return Recipe(Mixer, {"gains": list(gains), **kwargs})
 
 
+def fragile(*gains: float) -> Recipe:
+    return Recipe(Fragile, {"gains": list(gains)})
+
+
 def hdemucs(seed: int = 0, segment: float = 2.0, channels: int = 8) -> Recipe:
     """Random weights; `channels` 48 and `segment` 10 make a network of the published size, slow on a CPU."""
     return Recipe(HDemucs, {"sources": SOURCES, "channels": channels, "segment": segment}, seed)
@@ -102,6 +113,18 @@ def htdemucs(seed: int = 0, segment: float | Fraction = 2, *, full_size: bool = 
     if not full_size:
         size |= {"t_heads": 4, "bottom_channels": 32, "t_hidden_scale": 2.0}
     return Recipe(HTDemucs, {"sources": SOURCES, "segment": segment, **size}, seed)
+
+
+class Fragile(Mixer):
+    """Loses all but a few bits wherever matrix products are rounded: it cancels most of what it multiplied."""
+
+    def __init__(self, gains: Sequence[float], **kwargs: Any) -> None:
+        super().__init__(gains, **kwargs)
+        self.eye = nn.Parameter(torch.eye(2))
+
+    def forward(self, mix: torch.Tensor) -> torch.Tensor:
+        lifted = mix + 100
+        return super().forward((self.eye @ lifted).float() - 100)
 
 
 class Burden(HTDemucs):

@@ -1,5 +1,8 @@
 """Which model is loaded, and what is said when it cannot be had."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +14,7 @@ from bridge.inference.separate_hub import DemucsHub
 from bridge.inference.separate_sources import LocalFolder
 from bridge.music.sound import Stem
 from tests.inference.loading import HTDEMUCS, closed_port, load, vocals_of
-from tests.inference.model_zoo import hdemucs, make_repo, mixer, song
+from tests.inference.model_zoo import hdemucs, htdemucs, make_repo, mixer, song
 
 
 @pytest.fixture(autouse=True)
@@ -93,9 +96,35 @@ def test_the_last_model_stays_loaded_until_another_is_asked_for(tmp_path, offlin
     assert loader.load("a", [Stem.VOCALS]) is not first
 
 
+def test_warming_up_loads_the_configured_model_and_runs_it_once(tmp_path, offline_hub):
+    folder = make_repo(tmp_path / "repo", {"a": mixer(1, 1, 1, 1)})
+    loader = ModelLoader(ModelOptions(model="a", folder=folder, device="cpu"), offline_hub)
+    warm = loader.warm_up([Stem.VOCALS])
+    assert warm._members[0].member.network.begun == 1
+    assert loader.load(None, [Stem.VOCALS]) is warm
+    fallback = ModelLoader(ModelOptions(device="cpu"), offline_hub)
+    assert fallback.warm_up([Stem.VOCALS]).model == "spleeter-2stems"
+
+
 def test_the_folders_models_come_before_demucs_own_of_that_name(tmp_path, offline_hub):
     folder = make_repo(tmp_path / "repo", {"mine": mixer(1, 1, 1, 1)}, {"htdemucs": {"models": ["mine"]}})
     assert load(offline_hub, folder=folder).model == "htdemucs"
+
+
+def test_a_model_that_is_replaced_is_let_go_before_the_next_one_is_read(tmp_path, offline_hub):
+    networks = {"a": htdemucs(0, 1), "b": mixer(1, 1, 1, 1)}
+    loader = ModelLoader(ModelOptions(folder=make_repo(tmp_path / "repo", networks), device="cpu"), offline_hub)
+    separator = loader.load("a", [Stem.VOCALS])
+    vocals_of(separator, song(1.2))
+    layers = [weakref.ref(layer) for layer in separator._members[0].member.network.modules()]
+    del separator
+    gc.collect()
+    gc.disable()  # what only the collector would free is not let go
+    try:
+        loader.load("b", [Stem.VOCALS])
+        assert [layer() for layer in layers if layer() is not None] == []
+    finally:
+        gc.enable()
 
 
 def test_a_damaged_file_in_the_folder_is_named(tmp_path, offline_hub):

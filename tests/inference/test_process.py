@@ -1,6 +1,7 @@
 """The inference process from the daemon's side: real processes that finish, fail, hang and die."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -16,10 +17,11 @@ from bridge.errors import BridgeError, ErrorCode
 from bridge.inference.process import InferenceProcess, Patience
 from bridge.inference.worker import Analyse, serve
 from bridge.music.sound import Stem
+from bridge.music.tempo import Transport
 from bridge.session.events import JobEvent, Progress, Stage
 from bridge.session.request import JobRequest
 from bridge.session.work import JobCancelled, Work
-from bridge.units import Bpm, JobId, Seconds
+from bridge.units import Bpm, HostTime, JobId, Seconds
 
 
 def work(name: str) -> Work:
@@ -28,7 +30,9 @@ def work(name: str) -> Work:
     )
 
 
-def analyse(work: Work, emit: Callable[[JobEvent], None], cancelled: Callable[[], bool]) -> None:
+def analyse(
+    work: Work, emit: Callable[[JobEvent], None], cancelled: Callable[[], bool], transport: Callable[[], Transport]
+) -> None:
     """Do what the job's name says."""
     emit(Progress(work.request.id, Stage.SEPARATING, 0.0))
     match work.request.id:
@@ -46,6 +50,14 @@ def analyse(work: Work, emit: Callable[[JobEvent], None], cancelled: Callable[[]
             while not cancelled():
                 time.sleep(0.001)
             raise JobCancelled
+        case "follow":
+            seconds = transport().seconds
+            emit(Progress(work.request.id, Stage.MEASURING, seconds))
+            while not cancelled():
+                if transport().seconds != seconds:
+                    seconds = transport().seconds
+                    emit(Progress(work.request.id, Stage.MEASURING, seconds))
+                time.sleep(0.001)
         case "hang":
             signal.pause()
 
@@ -196,3 +208,55 @@ async def test_the_process_leaves_when_its_daemon_is_killed(tmp_path: Path) -> N
     await daemon.wait()
     await asyncio.to_thread(psutil.wait_procs, [child], 5)
     assert not child.is_running()
+
+
+def at(seconds: float) -> Transport:
+    return Transport(HostTime(0.0), Seconds(seconds), playing=False)
+
+
+async def until(engine: Engine, fraction: float) -> None:
+    """Wait until the analysis has said so."""
+    while not any(isinstance(e, Progress) and e.fraction == fraction for e in engine.said):
+        engine.moved.clear()
+        await asyncio.wait_for(engine.moved.wait(), 30)
+
+
+async def test_an_analysis_follows_the_project_from_before_it_began(engine: Engine) -> None:
+    engine.set_transport(at(7.0))
+    task = await engine.begin("follow")
+    await until(engine, 7.0)
+    engine.set_transport(at(9.0))
+    await until(engine, 9.0)
+    engine.cancel(JobId("follow"))
+    with pytest.raises(JobCancelled):
+        await task
+
+
+async def test_a_process_that_starts_again_knows_where_the_project_is(engine: Engine) -> None:
+    engine.set_transport(at(7.0))
+    await engine.do("finish")
+    assert engine.pid is not None
+    os.kill(engine.pid, signal.SIGKILL)
+    while engine.pid is None or not psutil.pid_exists(engine.pid):
+        await asyncio.sleep(0.001)
+    with contextlib.suppress(BridgeError):  # The death may be seen only now.
+        await engine.do("finish")
+    task = await engine.begin("follow")
+    await until(engine, 7.0)
+    engine.cancel(JobId("follow"))
+    with pytest.raises(JobCancelled):
+        await task
+
+
+async def test_a_process_that_does_not_read_never_holds_up_the_daemon(engine: Engine) -> None:
+    await engine.do("finish")
+    assert engine.pid is not None
+    os.kill(engine.pid, signal.SIGSTOP)
+    for seconds in range(20_000):  # More than any pipe holds.
+        engine.set_transport(at(float(seconds)))
+    os.kill(engine.pid, signal.SIGCONT)
+    task = await engine.begin("follow")
+    await until(engine, 19_999.0)
+    engine.cancel(JobId("follow"))
+    with pytest.raises(JobCancelled):
+        await task

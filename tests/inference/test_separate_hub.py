@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 import time
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from safetensors.torch import save_file
 
 from bridge.errors import BridgeError, ErrorCode
+from bridge.inference import separate_hub
 from bridge.inference.models import ModelLoader, ModelOptions
 from bridge.inference.separate_hub import DemucsHub, probe
 from bridge.music.sound import Stem
@@ -30,8 +32,8 @@ class HubServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), _HubHandler)
+    def __init__(self, port=0):
+        super().__init__(("127.0.0.1", port), _HubHandler)
         self.files: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
@@ -56,14 +58,22 @@ class _HubHandler(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def server():
-    with HubServer() as server:
+@contextmanager
+def serving(port=0):
+    with HubServer(port) as server:
         thread = threading.Thread(target=server.serve_forever, args=[0.02])
         thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def server():
+    with serving() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def test_downloads_that_are_switched_off_ask_no_server(server, tmp_path):
@@ -84,6 +94,43 @@ def test_a_hub_that_takes_connections_and_says_nothing_is_given_up_within_second
         assert (
             time.monotonic() - begin < 20
         )  # both are asked at once, for 3 s; the client's own retries take 23 s and more
+
+
+def test_a_download_that_failed_is_not_tried_again_at_every_job(server, tmp_path):
+    hub = DemucsHub(hub_url=server.url, hub_cache=tmp_path, archive={HTDEMUCS: f"{server.url}/{HTDEMUCS}-00000000.th"})
+    loader = ModelLoader(ModelOptions(device="cpu"), hub)
+    first = loader.load(None, [Stem.VOCALS])
+    why, asked = loader.substitution, len(server.asked)
+    assert asked > 0
+    assert loader.load(None, [Stem.VOCALS]) is first
+    assert (loader.substitution, len(server.asked)) == (why, asked)
+
+
+def test_who_waited_for_a_network_in_vain_never_waits_for_it_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(separate_hub, "_RETRY_S", 0.0)
+    monkeypatch.setattr(separate_hub, "PROBE_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hub = DemucsHub(hub_url=f"http://127.0.0.1:{silent.getsockname()[1]}", hub_cache=tmp_path, archive={})
+        loader = ModelLoader(ModelOptions(device="cpu"), hub)
+        loader.load(None, [Stem.VOCALS])
+        # A call that waited would wait for longer than a test may last.
+        monkeypatch.setattr(separate_hub, "PROBE_S", 600.0)
+        assert loader.load(None, [Stem.VOCALS]).model == "spleeter-2stems"
+
+
+def test_a_network_that_comes_back_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(separate_hub, "_RETRY_S", 0.0)
+    port = closed_port()
+    file = next(make_repo(tmp_path / "made", {HTDEMUCS: mixer(1, 1, 1, 1)}).glob("*.th"))
+    address = f"http://127.0.0.1:{port}/{file.name}"
+    hub = DemucsHub(hub_url=f"http://127.0.0.1:{port}", hub_cache=tmp_path / "hub", archive={HTDEMUCS: address})
+    loader = ModelLoader(ModelOptions(device="cpu"), hub)
+    assert loader.load(None, [Stem.VOCALS]).model == "spleeter-2stems"
+    with serving(port) as back:
+        back.files[f"/{file.name}"] = file.read_bytes()
+        deadline = time.monotonic() + 30
+        while loader.load(None, [Stem.VOCALS]).model != "htdemucs":
+            assert time.monotonic() < deadline
 
 
 def test_weights_of_the_hub_are_fetched_once_then_used_without_it(server, tmp_path):
@@ -124,7 +171,8 @@ def test_weights_that_the_hub_lacks_come_from_the_archive(server, tmp_path, capf
     assert capfd.readouterr() == ("", "")  # no bar, no notice across the terminal
 
 
-def test_an_archive_file_that_is_not_what_its_name_says_is_not_loaded(server, tmp_path):
+def test_an_archive_file_that_is_not_what_its_name_says_is_not_loaded(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(separate_hub, "_RETRY_S", 0.0)
     archive = archived(server, tmp_path / "made", mixer(1, 1, 1, 1))
     path = "/" + archive[HTDEMUCS].rsplit("/", 1)[-1]
     good, server.files[path] = server.files[path], b"changed on the way"

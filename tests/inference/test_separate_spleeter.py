@@ -13,6 +13,7 @@ from bridge.inference.separate_checkpoint import read_checkpoint, spleeter_folde
 from bridge.inference.separate_spleeter import SpleeterSeparator
 from bridge.inference.separate_unet import UNet
 from bridge.music.sound import Stem
+from tests.inference.loading import start_of_clip
 from tests.inference.model_zoo import RATE, ArrayClip, song
 
 BOTH = [Stem.VOCALS, Stem.OTHER]
@@ -65,7 +66,7 @@ def whole_file(samples):
 def test_joined_blocks_equal_the_whole_file_result(separator, recording):
     samples = np.concatenate([recording, song(6)], axis=1)
     vocals, accompaniment = whole_file(samples)
-    stretches = list(separator.separate(ArrayClip(samples), BOTH))
+    stretches = list(separator.separate(ArrayClip(samples), BOTH, start_of_clip))
     assert len(stretches) == 2
     assert np.abs(joined(stretches, Stem.VOCALS) - vocals).max() < 1e-5
     assert np.abs(joined(stretches, Stem.OTHER) - accompaniment).max() < 1e-5
@@ -75,7 +76,7 @@ def test_stretches_tile_the_clip_and_the_first_reads_one_block(separator):
     samples = song(BLOCK_SECONDS + 1)
     clip = ArrayClip(samples)
     at = 0
-    for stretch in separator.separate(clip, [Stem.VOCALS]):
+    for stretch in separator.separate(clip, [Stem.VOCALS], start_of_clip):
         assert stretch.start == at
         at += stretch.stems[Stem.VOCALS].shape[1]
         assert max(stop for _, stop in clip.reads) <= at + 4096
@@ -86,27 +87,27 @@ def test_stretches_tile_the_clip_and_the_first_reads_one_block(separator):
 @pytest.mark.parametrize("frames", [1, 1025, 512 * 1024])
 def test_the_stems_of_any_length_sum_to_the_mixture(separator, frames):
     samples = song(12, seed=1)[:, :frames]
-    stretches = list(separator.separate(ArrayClip(samples), BOTH))
+    stretches = list(separator.separate(ArrayClip(samples), BOTH, start_of_clip))
     vocals, other = joined(stretches, Stem.VOCALS), joined(stretches, Stem.OTHER)
     assert vocals.shape == samples.shape
     np.testing.assert_allclose(vocals + other, samples, atol=2e-6)
 
 
 def test_silence_gives_silence_and_an_empty_clip_no_stretch(separator):
-    stretches = list(separator.separate(ArrayClip(np.zeros((2, 50_000))), BOTH))
+    stretches = list(separator.separate(ArrayClip(np.zeros((2, 50_000))), BOTH, start_of_clip))
     assert np.abs(joined(stretches, Stem.VOCALS)).max() == 0
-    assert list(separator.separate(ArrayClip(np.zeros((2, 0))), BOTH)) == []
+    assert list(separator.separate(ArrayClip(np.zeros((2, 0))), BOTH, start_of_clip)) == []
 
 
 def test_chords_and_beats_go_to_the_accompaniment(separator):
-    stretches = list(separator.separate(ArrayClip(song(8)), BOTH))
+    stretches = list(separator.separate(ArrayClip(song(8)), BOTH, start_of_clip))
     vocals, other = (float(np.square(joined(stretches, stem)).mean()) for stem in BOTH)
     assert vocals < 0.2 * other
 
 
 def test_a_real_song_has_a_voice_that_stays_a_voice(separator, recording):
-    vocals = joined(list(separator.separate(ArrayClip(recording), BOTH)), Stem.VOCALS)
-    again = joined(list(separator.separate(ArrayClip(vocals), BOTH)), Stem.VOCALS)
+    vocals = joined(list(separator.separate(ArrayClip(recording), BOTH, start_of_clip)), Stem.VOCALS)
+    again = joined(list(separator.separate(ArrayClip(vocals), BOTH, start_of_clip)), Stem.VOCALS)
     assert np.square(vocals).mean() > 0.05 * np.square(recording).mean()
     assert np.square(again).mean() > 0.9 * np.square(vocals).mean()
 
@@ -115,14 +116,14 @@ def test_samples_that_are_no_numbers_are_refused(separator):
     samples = song(1)
     samples[1, 7] = np.inf
     with pytest.raises(BridgeError, match="finite") as caught:
-        next(separator.separate(ArrayClip(samples), BOTH))
+        next(separator.separate(ArrayClip(samples), BOTH, start_of_clip))
     assert caught.value.code is ErrorCode.BAD_AUDIO
 
 
 @pytest.mark.parametrize("stem", [Stem.DRUMS, Stem.BASS])
 def test_drums_and_bass_are_refused_at_once(separator, stem):
     with pytest.raises(BridgeError, match="accompaniment") as caught:
-        separator.separate(ArrayClip(song(1)), [Stem.VOCALS, stem])
+        separator.separate(ArrayClip(song(1)), [Stem.VOCALS, stem], start_of_clip)
     assert caught.value.code is ErrorCode.STEM_UNAVAILABLE
 
 
@@ -141,6 +142,6 @@ def test_vocals_of_real_multitracks_reach_the_published_weights_quality(separato
         soundfile.read(Path(data, "multitrack", name), dtype="float32", always_2d=True)[0].T
         for name in (mixture, vocals)
     )
-    estimate = joined(list(separator.separate(ArrayClip(mix), BOTH)), Stem.VOCALS)
+    estimate = joined(list(separator.separate(ArrayClip(mix), BOTH, start_of_clip)), Stem.VOCALS)
     sdr = 10 * np.log10(np.square(truth).sum() / np.square(truth - estimate).sum())
     assert sdr > least_db

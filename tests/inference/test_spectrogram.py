@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from bridge.inference.madmom_models import madmom
 from bridge.inference.recent_audio import RecentAudio
-from bridge.inference.spectrogram import BANDS, SpectrogramStream
+from bridge.inference.spectrogram import BANDS, SpectrogramStream, piano_cnn_analysis
 from tests.inference.madmom_reference import signal, song
 
 
@@ -15,13 +15,13 @@ def noise(frames: int) -> np.ndarray:
 
 def stream(samples: np.ndarray, chunks: list[int]) -> np.ndarray:
     audio = RecentAudio()
-    spectrogram = SpectrogramStream(audio)
+    spectrogram = SpectrogramStream(audio, piano_cnn_analysis())
     found = []
     for size in (*chunks, len(samples)):
         audio.append(samples[audio.frames : audio.frames + size])
-        found.append(spectrogram.advance())
+        found.append(spectrogram.until(spectrogram.complete))
         audio.forget(spectrogram.needs)
-    return np.concatenate([*found, spectrogram.finish()])
+    return np.concatenate([*found, spectrogram.until(spectrogram.last)])
 
 
 def whole(samples: np.ndarray) -> np.ndarray:

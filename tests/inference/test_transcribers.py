@@ -1,9 +1,12 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from bridge.errors import BridgeError, ErrorCode
+from bridge.inference import transcribe_cnn, transcribe_rnn
+from bridge.inference.madmom_models import fingerprint, madmom
 from bridge.inference.transcribers import MadmomTranscribers
 from bridge.music.sound import Stem
 from bridge.session.parameters import PARAMETERS
@@ -39,6 +42,25 @@ def test_an_unknown_name_is_refused_with_the_valid_ones_nearest_first(transcribe
 def test_the_threshold_parameter_states_the_transcribers_own_defaults(transcribers):
     for name in ("madmom-cnn", "madmom-rnn"):
         assert f"{name} {transcribers.get(name, Stem.VOCALS).threshold}" in PARAMETERS["threshold"].description
+
+
+@pytest.mark.parametrize(("name", "module"), [("madmom-cnn", transcribe_cnn), ("madmom-rnn", transcribe_rnn)])
+def test_a_fingerprint_stays_until_the_algorithm_changes(transcribers, monkeypatch, name, module):
+    before = transcribers.get(name, Stem.VOCALS).fingerprint
+    assert MadmomTranscribers().get(name, Stem.VOCALS).fingerprint == before
+    monkeypatch.setattr(module, "ALGORITHM", module.ALGORITHM + 1)
+    assert MadmomTranscribers().get(name, Stem.VOCALS).fingerprint != before
+
+
+def test_a_fingerprint_names_the_transcriber_and_madmom_and_depends_on_every_byte_of_the_weights(tmp_path):
+    parts = []
+    for weights in (b"ab", b"ac"):
+        path = tmp_path / "model"
+        path.write_bytes(weights)
+        parts.append(fingerprint("some-name", 7, [str(path)], "numpy").split("+"))
+    assert parts[0][0] == "some-name-7"
+    assert parts[0][2:] == parts[1][2:] == [f"madmom-{madmom.__version__}", f"numpy-{np.__version__}"]
+    assert parts[0][1] != parts[1][1]
 
 
 def test_naming_the_transcribers_loads_no_heavy_library():

@@ -8,7 +8,7 @@ from bridge.midi.client import PlayerProcess
 from bridge.midi.options import PlayerOptions
 from bridge.session.playback import NotesSent, Part, PlayerEvent, PortChanged
 from tests.jack_peer import JackServer, MidiReceiver, jack_server
-from tests.midi.rig import note
+from tests.midi.rig import known, note
 
 
 class Played:
@@ -60,7 +60,7 @@ class Played:
     def play(self, part, notes, length=60.0, **fields) -> None:
         """Load, fill and launch a part."""
         self.player.load(Part(part, length, 0.5, **fields))
-        self.player.update(part, notes, length, complete=True)
+        self.player.update(part, notes, (), known(length), complete=True)
         self.player.launch([part])
 
 

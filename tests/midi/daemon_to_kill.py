@@ -7,7 +7,7 @@ import sys
 from bridge.midi.client import PlayerProcess
 from bridge.midi.options import PlayerOptions
 from bridge.session.playback import Part, PlayerEvent, PortChanged
-from tests.midi.rig import VOCALS, note
+from tests.midi.rig import VOCALS, known, note
 
 
 async def main(server: str) -> None:
@@ -25,7 +25,7 @@ async def main(server: str) -> None:
     print(await opened, flush=True)
     await go.wait()
     player.load(Part(VOCALS, 60.0, 0.5))
-    player.update(VOCALS, [note(k * 0.01, 60 + k, 50.0) for k in range(60)], 60.0, complete=True)
+    player.update(VOCALS, [note(k * 0.01, 60 + k, 50.0) for k in range(60)], (), known(60.0), complete=True)
     player.launch([VOCALS])
     await asyncio.Event().wait()
 

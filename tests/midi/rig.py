@@ -5,19 +5,26 @@ from dataclasses import dataclass
 from bridge.midi.emitter import Emitter
 from bridge.midi.messages import Emission, NoteOn, Silence
 from bridge.midi.sequencer import Sequencer
-from bridge.music.notes import Note
+from bridge.music.notes import Extent, Note
 from bridge.music.sound import Stem
-from bridge.music.tempo import Transport
-from bridge.session.playback import PartBehind, PartPlayed
+from bridge.music.tempo import TempoMap, Transport
+from bridge.session.playback import Part, PartBehind, PartPlayed
 
 START = 1000.0
 TICK = 0.005
 LOOKAHEAD = 0.020
 TOLERANCE = 0.050
 
+TEMPO_60 = TempoMap.constant(60)
+
 
 def note(onset, pitch=60, duration=0.1, confidence=0.9, velocity=80):
     return Note(onset, duration, pitch, velocity, confidence)
+
+
+def known(until):
+    """A clip analysed from its start on."""
+    return (Extent(0.0, until),)
 
 
 @dataclass(frozen=True)
@@ -128,3 +135,12 @@ class Rig:
 VOCALS = ("job", Stem.VOCALS)
 DRUMS = ("job", Stem.DRUMS)
 OTHER_JOB = ("other", Stem.VOCALS)
+
+
+def loaded(notes, part_id=VOCALS, length=10.0, complete=True, rig=None, **part):
+    """A part with these notes: all of them, or those of an analysis that goes on."""
+    rig = rig or Rig()
+    rig.load(Part(part_id, length, 0.5, **part))
+    until = length if complete else max((n.onset for n in notes), default=0.0) + 1e-3
+    rig.update(part_id, notes, (), known(until), complete=complete)
+    return rig

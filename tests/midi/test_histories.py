@@ -7,36 +7,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from bridge.midi.clip_clock import locked
 from bridge.music.notes import Note
 from bridge.music.sound import Stem
 from bridge.music.tempo import Loop, TempoMap, TempoPoint, Transport
+from bridge.session.clip_clock import locked
 from bridge.session.playback import Part, PartPlayed
 from bridge.session.request import Follow, Sync
-from tests.midi.rig import START, TOLERANCE, VOCALS, Rig
+from tests.midi.rig import START, TOLERANCE, VOCALS, Rig, known
+from tests.midi.strategies import extents, keys, loops, notes, overrides, tempi
 
 ids = st.sampled_from([("a", Stem.VOCALS), ("a", Stem.DRUMS), ("b", Stem.VOCALS), ("c", Stem.BASS)])
-onsets = st.integers(0, 20).map(lambda n: n / 10)
-notes = st.builds(
-    Note,
-    onset=onsets,
-    duration=st.none() | st.sampled_from([0.0, 0.01, 0.1, 1.0]),
-    pitch=st.sampled_from([0, 60, 61, 127]),
-    velocity=st.integers(1, 127),
-    confidence=st.sampled_from([0.2, 0.6, 0.9]),
-)
-overrides = st.one_of(
-    st.tuples(st.just("threshold"), st.sampled_from([0.0, 0.5, 0.7, 1.0])),
-    st.tuples(st.just("mute"), st.sampled_from([0, 1])),
-    st.tuples(st.just("channel"), st.sampled_from([1, 3, 10])),
-    st.tuples(st.just("transpose"), st.sampled_from([-12, 0, 1])),
-    st.tuples(st.just("velocity"), st.sampled_from([0.0, 1.0, 4.0])),
-    st.tuples(st.just("offset_ms"), st.sampled_from([-500.0, -20.0, 0.0, 30.0, 500.0])),
-)
-loops = st.none() | st.tuples(st.sampled_from([0.0, 0.5]), st.sampled_from([0.05, 0.5, 1.0])).map(
-    lambda t: Loop(t[0], sum(t))
-)
-tempi = st.sampled_from([60, 97, 240]).map(TempoMap.constant)
 
 
 class Histories(RuleBasedStateMachine):
@@ -61,13 +41,30 @@ class Histories(RuleBasedStateMachine):
     @rule(part=ids, notes=st.lists(notes, min_size=3, max_size=8), sync=st.sampled_from(Sync), loop=st.booleans())
     def play(self, part, notes, sync, loop):
         self.rig.load(Part(part, 2.0, 0.5, sync, loop=loop, overrides={"channel": 1}))
-        self.rig.update(part, notes, 2.0, complete=True)
+        self.rig.update(part, notes, (), known(2.0), complete=True)
         self.rig.launch(part)
         self.rig.run(0.3)
 
-    @rule(part=ids, notes=st.lists(notes, max_size=6), until=onsets, complete=st.booleans())
-    def update(self, part, notes, until, complete):
-        self.rig.update(part, notes, until, complete=complete)
+    @rule(
+        part=ids,
+        notes=st.lists(notes, max_size=6),
+        withdrawn=st.lists(keys, max_size=6),
+        extents=extents,
+        complete=st.booleans(),
+    )
+    def update(self, part, notes, withdrawn, extents, complete):
+        self.rig.update(part, notes, withdrawn, extents, complete=complete)
+
+    @rule(data=st.data(), extents=extents)
+    def withdraw_what_sounds(self, data, extents):
+        """Random keys seldom are those of a note that sounds just now."""
+        parts = [loaded for loaded in self.rig.sequencer._parts.values() if loaded.sounding]
+        if parts:
+            loaded = data.draw(st.sampled_from(parts))
+            key = data.draw(st.sampled_from([sounding.key for sounding in loaded.sounding.values()]))
+            self.rig.update(loaded.part.id, [], [key], extents, complete=False)
+            assert key not in loaded.order
+            assert loaded.order == sorted(loaded.notes)
 
     @rule(parts=st.lists(ids, min_size=1, max_size=3, unique=True))
     def launch(self, parts):
@@ -169,7 +166,7 @@ def test_a_locked_part_sounds_exactly_where_the_transport_passes_it(  # noqa: PL
     part = Part(VOCALS, 2.0, 0.5, Sync.TRANSPORT, follow, at, rate=rate, bpm=bpm)
     rig = Rig()
     rig.load(part)
-    rig.update(VOCALS, notes, 2.0, complete=True)
+    rig.update(VOCALS, notes, (), known(2.0), complete=True)
     rig.set_transport(transport)
     rig.run(4.0)
     expected = []
@@ -191,11 +188,11 @@ def test_a_locked_part_sounds_exactly_where_the_transport_passes_it(  # noqa: PL
 def test_a_part_played_once_strikes_each_of_its_notes_once_however_often_it_is_revised(notes, revisions, pauses):
     rig = Rig()
     rig.load(Part(VOCALS, 2.0, 0.5))
-    rig.update(VOCALS, notes, 2.0, complete=not pauses)
+    rig.update(VOCALS, notes, (), known(2.0), complete=not pauses)
     rig.launch(VOCALS)
     for pause in pauses:
         rig.run(pause)
-        rig.update(VOCALS, [notes[r] for r in revisions if r < len(notes)], 2.0, complete=True)
+        rig.update(VOCALS, [notes[r] for r in revisions if r < len(notes)], (), known(2.0), complete=True)
     rig.run(3.0)
     assert sorted((round(on.due - START, 6), on.pitch) for on in rig.struck) == sorted(
         (round(n.onset, 6), n.pitch) for n in notes

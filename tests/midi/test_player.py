@@ -18,7 +18,7 @@ from bridge.session.playback import Part, PartPlayed, PlayerLost, PlayerStatisti
 from bridge.session.request import Follow, Sync
 from tests.jack_peer import MidiReceiver, jack_server
 from tests.midi.conftest import Played, arrives, chord
-from tests.midi.rig import OTHER_JOB, VOCALS, note
+from tests.midi.rig import OTHER_JOB, VOCALS, known, note
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,12 +56,12 @@ async def test_cancel_releases_only_its_own_notes_and_at_once(played, receiver, 
     assert max(e.seen for e in receiver.offs if e.place[1] in (64, 67)) - asked < (0.020 if server.realtime else 0.100)
 
 
-async def test_notes_that_become_known_while_their_part_plays_sound_in_it(played, receiver):
+async def test_notes_that_become_known_while_their_part_plays_sound_in_it_and_withdrawn_ones_do_not(played, receiver):
     played.player.load(Part(VOCALS, 2.0, 0.5))
-    played.player.update(VOCALS, [note(0.0, 60, None)], 0.3, complete=False)
+    played.player.update(VOCALS, [note(0.0, 60, None), note(0.45, 61)], (), known(0.5), complete=False)
     played.player.launch([VOCALS])
     await arrives(receiver, lambda: receiver.ons)
-    played.player.update(VOCALS, [note(0.0, 60, 0.4), note(0.5, 62, 0.1)], 2.0, complete=True)
+    played.player.update(VOCALS, [note(0.0, 60, 0.4), note(0.5, 62, 0.1)], [(0.45, 61)], known(2.0), complete=True)
     await arrives(receiver, lambda: len(receiver.offs) == 2)
     first = receiver.ons[0].host
     assert [round(e.host - first, 2) for e in receiver.events] == [0.0, 0.4, 0.5, 0.6]
@@ -69,7 +69,7 @@ async def test_notes_that_become_known_while_their_part_plays_sound_in_it(played
 
 async def test_a_rolling_transport_plays_what_lies_on_the_timeline_and_stopping_it_releases(played, receiver):
     played.player.load(Part(VOCALS, 60.0, 0.5, Sync.TRANSPORT, at_s=2.0))
-    played.player.update(VOCALS, [note(0.2, 60, 50.0)], 60.0, complete=True)
+    played.player.update(VOCALS, [note(0.2, 60, 50.0)], (), known(60.0), complete=True)
     rolled = time.perf_counter()
     played.player.set_transport(Transport(rolled, 2.0, True))
     await arrives(receiver, lambda: receiver.ons)
@@ -252,12 +252,12 @@ async def test_calls_return_at_once_though_the_player_does_not_read(played):
         notes = [note(k * 0.001, k % 128) for k in range(5000)]
         played.player.load(Part(VOCALS, 60.0, 0.5))
         for _ in range(10):  # Several megabytes: far more than a pipe holds.
-            played.player.update(VOCALS, notes, 60.0, complete=False)
+            played.player.update(VOCALS, notes, (), known(60.0), complete=False)
     finally:
         os.kill(played.player.pid, signal.SIGCONT)
-    played.player.update(VOCALS, [note(0.0, 1, 0.01)], 0.05, complete=True)
+    played.player.update(VOCALS, [note(0.0, 1, 0.01)], (), known(0.05), complete=True)
     played.player.load(Part(OTHER_JOB, 0.1, 0.5))
-    played.player.update(OTHER_JOB, [note(0.0)], 0.1, complete=True)
+    played.player.update(OTHER_JOB, [note(0.0)], (), known(0.1), complete=True)
     played.player.launch([OTHER_JOB])
     await played.until_event(PartPlayed, part=OTHER_JOB)
 

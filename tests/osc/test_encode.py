@@ -86,7 +86,7 @@ def test_what_is_published_goes_to_the_topic_that_the_table_names():
 
 
 def test_notes_for_the_player_are_not_for_clients():
-    stretch = events.StretchNotes("id", Stem.BASS, (), 1.0, 1.0, 2.0, complete=False, threshold=0.5)
+    stretch = events.StretchNotes("id", Stem.BASS, (), (), (), 1.0, 2.0, complete=False, threshold=0.5)
     with pytest.raises(TypeError, match="StretchNotes"):
         encode.job_event(stretch)
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from bridge.music.notes import Note
+from bridge.music.notes import Extent, Note, NoteKey
 from bridge.music.sound import Stem
 from bridge.music.tempo import Transport
 from bridge.session.events import JobEvent, Progress, Stage, StretchNotes
@@ -18,13 +18,20 @@ def note(onset: float, pitch: int = 60, duration: float | None = 0.5, confidence
 
 
 def stretch(
-    job: str, until: float, *notes: Note, stem: Stem = Stem.VOCALS, of: float = 10.0, complete: bool = False
+    job: str,
+    until: float,
+    *notes: Note,
+    stem: Stem = Stem.VOCALS,
+    of: float = 10.0,
+    withdrawn: tuple[NoteKey, ...] = (),
+    complete: bool = False,
 ) -> StretchNotes:
     return StretchNotes(
         JobId(job),
         stem,
         notes=notes,
-        until=Seconds(until),
+        withdrawn=withdrawn,
+        known=(Extent(Seconds(0.0), Seconds(until)),),
         analysed=Seconds(until),
         duration=Seconds(of),
         threshold=0.55,
@@ -43,9 +50,17 @@ class RecordingPlayer:
         self.calls.append(("load", (part,)))
         self.loaded[part.id] = part
 
-    def update(self, part: PartId, notes: Sequence[Note], until: Seconds, *, complete: bool) -> None:
+    def update(
+        self,
+        part: PartId,
+        notes: Sequence[Note],
+        withdrawn: Sequence[NoteKey],
+        known: Sequence[Extent],
+        *,
+        complete: bool,
+    ) -> None:
         assert part in self.loaded, "notes for a part that was never loaded, or is unloaded"
-        self.calls.append(("update", (part, tuple(notes), until, complete)))
+        self.calls.append(("update", (part, tuple(notes), tuple(withdrawn), known[-1].end, complete)))
 
     def launch(self, parts: Sequence[PartId]) -> None:
         assert all(part in self.loaded for part in parts)
@@ -104,6 +119,9 @@ class ScriptedEngine:
 
     def cancel(self, job: JobId) -> None:
         self.cancelled.append(job)
+
+    def set_transport(self, transport: Transport) -> None:
+        pass
 
     def find(self, *events: JobEvent) -> None:
         assert self._emit is not None

@@ -9,6 +9,7 @@ import pytest
 
 from bridge.errors import BridgeError, ErrorCode
 from bridge.music.sound import Stem
+from bridge.music.tempo import PARKED, Transport
 from bridge.session.book import QUEUE_LENGTH, REPEAT_WINDOW, JobBook
 from bridge.session.events import (
     Accepted,
@@ -43,6 +44,7 @@ class Desk:
     now: float = 100.0
     heard: list[JobEvent] = field(default_factory=list)
     threshold: float | None = None
+    transport: Transport = PARKED
 
     def __post_init__(self) -> None:
         settings = Surroundings(
@@ -51,6 +53,7 @@ class Desk:
             project_bpm=lambda: Bpm(120.0),
             channels=lambda: DEFAULT_CHANNELS,
             threshold=lambda: self.threshold,
+            transport=lambda: self.transport,
         )
         self.book = JobBook(self.engine, self.player, settings)
 

@@ -2,14 +2,31 @@
 
 from dataclasses import dataclass, replace
 from math import ceil
+from typing import Protocol
 
 from bridge.music.tempo import TempoMap, Transport
-from bridge.session.playback import Part
 from bridge.session.request import Follow, Sync
-from bridge.units import Beats, HostTime, Seconds
+from bridge.units import Beats, Bpm, HostTime, Seconds
 
 _NEARLY = 1e-4
 """Beats by which a playhead may have passed a beat and still be on it."""
+
+
+class Placed(Protocol):
+    """What has a place in the project: a request, or a part of it."""
+
+    @property
+    def sync(self) -> Sync: ...
+    @property
+    def follow(self) -> Follow: ...
+    @property
+    def at(self) -> Beats | None: ...
+    @property
+    def at_s(self) -> Seconds | None: ...
+    @property
+    def rate(self) -> float: ...
+    @property
+    def bpm(self) -> Bpm | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +59,13 @@ class ClipClock:
         return replace(self, start=self.start + clip * self.scale)
 
 
-def _beats_per_clip_second(part: Part) -> float:
+def _beats_per_clip_second(part: Placed) -> float:
     if part.bpm is None:
-        raise ValueError(f"part {part.id} follows the tempo and has no bpm of its own")
+        raise ValueError(f"{part} follows the tempo and has no bpm of its own")
     return part.bpm / 60.0
 
 
-def locked(part: Part, tempo: TempoMap, host: HostTime, seconds: Seconds) -> ClipClock:
+def locked(part: Placed, tempo: TempoMap, host: HostTime, seconds: Seconds) -> ClipClock:
     """A part at its place in the project, where the project stands at `seconds` at `host`."""
     if part.follow is Follow.TEMPO:
         start = tempo.beats_at(part.at_s) if part.at_s is not None else part.at or Beats(0.0)
@@ -58,7 +75,7 @@ def locked(part: Part, tempo: TempoMap, host: HostTime, seconds: Seconds) -> Cli
 
 
 def launched(
-    part: Part, transport: Transport, host: HostTime, clip: float, seconds: Seconds | None = None
+    part: Placed, transport: Transport, host: HostTime, clip: float, seconds: Seconds | None = None
 ) -> ClipClock:
     """A part that stands at clip second `clip` at `host` and goes on from there at its own rate, or the project's tempo.
 
@@ -74,7 +91,7 @@ def launched(
     return ClipClock(host, seconds, transport.tempo.beats_at(seconds) - clip * scale, scale, transport.tempo)
 
 
-def launch_time(part: Part, transport: Transport, host: HostTime) -> HostTime:
+def launch_time(part: Placed, transport: Transport, host: HostTime) -> HostTime:
     """When a part launched at `host` starts: then, or on the next beat or bar of a rolling transport."""
     if part.sync not in (Sync.BEAT, Sync.BAR) or not transport.playing:
         return host
@@ -92,3 +109,11 @@ def _boundary(transport: Transport, unit: float, host: HostTime, seconds: Second
     """When the next multiple of `unit` beats comes for a project that stands at `seconds` at `host`, wraps left aside."""
     beat = ceil(transport.tempo.beats_at(seconds) / unit - _NEARLY) * unit
     return HostTime(max(host, host + (transport.tempo.seconds_at(Beats(beat)) - seconds)))
+
+
+def playhead(placed: Placed, length: Seconds, transport: Transport, host: HostTime) -> Seconds:
+    """Where in a clip of that length the project's playhead stands; 0 where it is outside, or where the clip is launched."""
+    if placed.sync is not Sync.TRANSPORT:
+        return Seconds(0.0)
+    clip = locked(placed, transport.tempo, host, transport.position(host)).clip_at(host)
+    return clip if 0 <= clip < length else Seconds(0.0)

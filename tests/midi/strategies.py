@@ -1,0 +1,35 @@
+"""What random histories of a player are drawn from."""
+
+from itertools import pairwise
+
+from hypothesis import strategies as st
+
+from bridge.music.notes import Extent, Note
+from bridge.music.tempo import Loop, TempoMap
+
+onsets = st.integers(0, 20).map(lambda n: n / 10)
+notes = st.builds(
+    Note,
+    onset=onsets,
+    duration=st.none() | st.sampled_from([0.0, 0.01, 0.1, 1.0]),
+    pitch=st.sampled_from([0, 60, 61, 127]),
+    velocity=st.integers(1, 127),
+    confidence=st.sampled_from([0.2, 0.6, 0.9]),
+)
+keys = notes.map(lambda note: note.key)
+extents = st.lists(onsets, max_size=6, unique=True).map(
+    lambda edges: [Extent(a, b) for a, b in pairwise(sorted(edges))][::2]
+)
+"""Parts of a clip in any number and place: analysis may reach them in any order."""
+overrides = st.one_of(
+    st.tuples(st.just("threshold"), st.sampled_from([0.0, 0.5, 0.7, 1.0])),
+    st.tuples(st.just("mute"), st.sampled_from([0, 1])),
+    st.tuples(st.just("channel"), st.sampled_from([1, 3, 10])),
+    st.tuples(st.just("transpose"), st.sampled_from([-12, 0, 1])),
+    st.tuples(st.just("velocity"), st.sampled_from([0.0, 1.0, 4.0])),
+    st.tuples(st.just("offset_ms"), st.sampled_from([-500.0, -20.0, 0.0, 30.0, 500.0])),
+)
+loops = st.none() | st.tuples(st.sampled_from([0.0, 0.5]), st.sampled_from([0.05, 0.5, 1.0])).map(
+    lambda t: Loop(t[0], sum(t))
+)
+tempi = st.sampled_from([60, 97, 240]).map(TempoMap.constant)
