@@ -47,7 +47,7 @@ format: dev      ## let ruff lay out the code
 	$(BIN)/ruff format .
 
 benchmark: dev   ## every measurement of benchmarks/, against its reference in the same run
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done
+	@for script in $$(grep -l __main__ benchmarks/*.py); do echo "== $$script"; $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done
 
 clean:           ## remove .venv and what tools left
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis demo-output
