@@ -171,6 +171,8 @@ def repeat(ear: Ear, job: str, clip: Path) -> float:
     ear.wait_until(lambda: any(h.arguments[:2] == ("on", part) for h in ear.of("note")), 60, "a note")
     note = next(h for h in ear.of("note") if h.arguments[:2] == ("on", part))
     midi = ear.wait("job/result", job, timeout=60).arguments[3]
+    # The next one is to find the daemon idle: an analysis that still measures would be in its way.
+    ear.wait("job/done", job, timeout=600)
     place = read_notes(Path(str(midi)))[0].onset
     return note.host - began - place
 
