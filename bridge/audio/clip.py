@@ -1,6 +1,7 @@
 """The selected audio, decoded, mixed and resampled once into a temporary file, so that an hour needs no more memory than a minute."""
 
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -8,7 +9,6 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 import numpy as np
-import numpy.typing as npt
 import soxr
 
 from bridge.audio.downmix import mix_matrix
@@ -38,7 +38,7 @@ class FileClip:
         self.warnings: tuple[str, ...] = ()
         """For the user: what of the audio is not as it should be."""
         self._loudness = _Loudness()
-        self._data: npt.NDArray[np.float32] | None = None
+        self._reading = threading.Lock()
         try:
             work_dir.mkdir(parents=True, exist_ok=True)
             self._file: BinaryIO = tempfile.TemporaryFile(dir=work_dir)  # noqa: SIM115 -- closed by close()
@@ -53,18 +53,18 @@ class FileClip:
                 self._file.write(np.ascontiguousarray(block.T).data)
                 self.frames += block.shape[1]
             self._file.flush()
-            if self.frames:
-                # Interleaved, so that a range of frames lies together.
-                self._data = np.memmap(self._file, dtype=np.float32, mode="r", shape=(self.frames, self.channels))
         except OSError as error:
             raise _disk(work_dir, error) from error
 
     def read(self, start: int, stop: int) -> Samples:
         """Return frames `start` to `stop`, clamped to the clip; float32, shape (channels, frames), a copy."""
-        if self._data is None:
-            raise ValueError("the clip is closed")
-        start = max(0, start)
-        return np.array(self._data[start : max(start, stop)].T, order="C")
+        start = min(max(0, start), self.frames)
+        # Interleaved, so that a range of frames lies together. Read and not mapped: what is mapped counts as this process's memory.
+        frames = np.empty((max(0, min(stop, self.frames) - start), self.channels), np.float32)
+        with self._reading:
+            self._file.seek(start * frames.itemsize * self.channels)
+            self._file.readinto(frames.data)  # type: ignore[attr-defined]
+        return np.ascontiguousarray(frames.T)
 
     def loudness(self) -> tuple[float, float]:
         """Return mean and standard deviation (ddof 1) of the channel mean over the whole clip; 0 deviation for one frame."""
@@ -72,7 +72,6 @@ class FileClip:
 
     def close(self) -> None:
         """Give the disk space back; idempotent."""
-        self._data = None
         self._file.close()
 
     def __enter__(self) -> Self:
