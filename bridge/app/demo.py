@@ -194,6 +194,7 @@ def _config(settings: Settings, folder: Path, port: int, system: stage.MidiSyste
             f"models_folder = '{inference.models_folder}'",
             f"allow_download = {str(inference.allow_download).lower()}",
             f'device = "{inference.device}"',
+            f'precision = "{inference.precision}"',
             # Another demo is to show the same again, not that it was kept.
             "[cache]",
             "limit_gb = 0",

@@ -50,11 +50,6 @@ class PeakPicker:
         self._frames = 0
 
     @property
-    def searched(self) -> int:
-        """Every peak before this frame was found."""
-        return self._frames
-
-    @property
     def known(self) -> int:
         """Every onset before this frame was given."""
         return min([self._frames, *(group.frame for group in self._groups.values())])

@@ -133,7 +133,7 @@ class StretchNotes(JobEvent):
     known: tuple[Extent, ...]
     """All of the clip in which onsets are known, in order."""
     analysed: Seconds
-    """How much of the clip is separated, all stretches together."""
+    """How much of the stem is transcribed, all stretches together."""
     duration: Seconds
     """Of the whole clip."""
     threshold: float

@@ -34,10 +34,23 @@ async def test_notes_arrive_in_order_and_on_the_grid_they_were_written_on(played
     assert late[25] < 0.001
 
 
+async def cycles_missed(played: Played) -> int:
+    """How many JACK has missed so far, as the player knows now."""
+    reports = len(played.of(PlayerStatistics))
+    played.player.report_statistics()
+    return (await played.until_event(PlayerStatistics, reports + 1)).xruns
+
+
 async def test_what_is_reported_as_sent_is_what_arrives(played, receiver):
-    played.play(VOCALS, [note(k * 0.03, 60 + k, 0.02) for k in range(10)], length=0.4)
-    await played.until_event(PartPlayed, part=VOCALS, reason="played")
-    await arrives(receiver, lambda: len(receiver.events) >= 20)
+    for _ in range(3):
+        missed = await cycles_missed(played)
+        played.events.clear()
+        receiver.events.clear()
+        played.play(VOCALS, [note(k * 0.03, 60 + k, 0.02) for k in range(10)], length=0.4)
+        await played.until_event(PartPlayed, part=VOCALS, reason="played")
+        await arrives(receiver, lambda: len(receiver.events) >= 20)
+        if await cycles_missed(played) == missed:
+            break  # Where JACK has missed a cycle, messages are lost and repeated: that play shows nothing.
     assert [(n.on, n.channel, n.pitch) for n in played.notes] == [(e.is_on, *e.place) for e in receiver.events]
     assert all(n.part == VOCALS for n in played.notes)
     for sent, event in zip(played.notes, receiver.events, strict=True):
