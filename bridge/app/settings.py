@@ -92,6 +92,14 @@ class ParameterSettings(_Section):
     transpose: Annotated[int, Field(ge=-48, le=48)] = 0
     velocity: Annotated[float, Field(ge=0, le=4)] = 1.0
     offset_ms: Annotated[float, Field(ge=-1000, le=1000)] = 0.0
+    min_length_ms: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    legato_ms: Annotated[float, Field(ge=0, le=2000)] = 0.0
+    mono: Annotated[int, Field(ge=0, le=1)] = 0
+    snap: Annotated[int, Field(ge=0, le=1)] = 0
+    key: Annotated[int, Field(ge=-1, le=23)] = -1
+    quantise: Annotated[float, Field(ge=0, le=1)] = 0.0
+    grid: Annotated[int, Field(ge=1, le=8)] = 4
+    swing: Annotated[float, Field(ge=0.5, le=0.75)] = 0.5
 
 
 class LogSettings(_Section):

@@ -1,6 +1,7 @@
 """A part in the sequencer: its notes, and its passes, one for each time that the playhead runs over the clip."""
 
 from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappush
 from math import inf
@@ -29,8 +30,12 @@ class Pass:
     """Of the clip."""
     stops: float = inf
     """Host time at which the transport's loop cuts it."""
+    whole: bool = False
+    """Whether every note of the clip belongs to it, as when the part is launched, wherever the grid draws it."""
     todo: list[NoteKey] = field(default_factory=list)
     """A heap: the notes still to be struck, in clip time, so that a change of tempo keeps their order; some were withdrawn since."""
+    filled: bool = False
+    """Whether `todo` has been begun."""
     handled: set[NoteKey] = field(default_factory=set)
     """Struck, or dropped and counted: not again in this pass."""
 
@@ -40,18 +45,29 @@ class Pass:
         return self.clock.host_at(self.begin)
 
     @property
-    def end(self) -> Seconds:
-        """Clip second at which it ends: the clip's own, or the loop's."""
-        return self.length if self.stops == inf else Seconds(min(self.length, self.clock.clip_at(self.stops)))
+    def cut(self) -> float:
+        """Clip second at which the transport's loop cuts it; inf where nothing does."""
+        return inf if self.stops == inf else self.clock.clip_at(self.stops)
 
     @property
     def over(self) -> float:
         """Host time at which it ends."""
         return min(self.stops, self.clock.host_at(self.length))
 
+    def fill(self, order: Sequence[NoteKey], place: Callable[[Seconds], Seconds]) -> None:
+        """Begin with the notes, sorted, that are placed at its begin or later."""
+        first = 0 if self.whole else bisect_left(order, self.begin - NEARLY, key=lambda key: place(key[0]))
+        # A sorted list is a heap.
+        self.todo = list(order[first:])
+        self.filled = True
+
+    def holds(self, onset: Seconds, place: Seconds) -> bool:
+        """Whether a note that begins at `onset` and is placed at `place` belongs to it."""
+        return onset < self.length - NEARLY and (self.whole or self.begin - NEARLY <= place < self.cut - NEARLY)
+
     def add(self, key: NoteKey) -> None:
         """Take a note that is new, or is not what it was."""
-        if key not in self.handled and key[0] >= self.begin - NEARLY:
+        if self.filled and key not in self.handled:
             heappush(self.todo, key)
 
 
@@ -61,10 +77,16 @@ class Sounding:
 
     key: NoteKey
     during: Pass
+    due: HostTime
+    """When its note-on was said to be due."""
+    shift: Seconds
+    """Clip seconds by which it was moved to the grid when it was struck; its end moves with it."""
     withdrawn: Note | None = None
     """What it was when it was withdrawn."""
     off: HostTime | None = None
     """When its note-off was said to be due."""
+    ended: float = inf
+    """When the part's next note ended it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -94,10 +116,8 @@ class Loaded:
         return self.part.loop and self.part.length >= SHORTEST_LOOP
 
     def begin(self, clock: ClipClock, begin: Seconds, stops: float = inf) -> Pass:
-        """Open a pass with every note known from `begin` on."""
-        # A sorted list is a heap.
-        todo = self.order[bisect_left(self.order, begin - NEARLY, key=itemgetter(0)) :]
-        return Pass(clock, begin, self.part.length, stops, todo)
+        """Open a pass."""
+        return Pass(clock, begin, self.part.length, stops, whole=not self.locked)
 
     def add(self, note: Note) -> None:
         """Take a note, or what has become of one."""

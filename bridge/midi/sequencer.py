@@ -5,11 +5,16 @@ what a later call changes is taken back by token, and the emitter sorts out whet
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from heapq import heappop
 from itertools import count
+from math import inf
 
+from bridge.midi.ends import all_but_one, end_all, end_notes, free_for, unheard
+from bridge.midi.grid import Place, Placing
 from bridge.midi.loaded import NEARLY, Loaded, Pass, Sounding
-from bridge.midi.messages import Command, NoteOff, NoteOn, Program, Release, Token
+from bridge.midi.messages import Command, NoteOn, Program, Release, Token
+from bridge.midi.neighbours import outdone
 from bridge.midi.timeline import SETTLED, follow_line, open_pass, rejoin, rejoin_launched
 from bridge.midi.voicing import Voicing
 from bridge.music.notes import Extent, Note, NoteKey
@@ -20,8 +25,6 @@ from bridge.session.request import Follow, Sync
 from bridge.units import Channel, HostTime, Seconds
 
 _SAY_BEHIND_EVERY = 1.0
-_MOVED = 1e-4
-"""Seconds by which a note's end must move to be worth saying."""
 
 
 class Sequencer:
@@ -118,13 +121,20 @@ class Sequencer:
         loaded = self._parts.get(part)
         if loaded is not None:
             self._voicing.set_for_part(loaded.part, name, value)
-            self._silence_inaudible(loaded)
+            self._reshape(loaded, name)
 
     def set_parameter(self, name: str, value: float) -> None:
         """Set a live parameter for all parts."""
         self._voicing.set_for_all(name, value)
         for loaded in self._parts.values():
-            self._silence_inaudible(loaded)
+            self._reshape(loaded, name)
+
+    def _reshape(self, loaded: Loaded, changed: str) -> None:
+        """Release what does not sound any more now that a parameter has changed."""
+        shape = self._voicing.shape(loaded.part)
+        self._release(loaded, list(unheard(loaded, shape)))
+        if changed == "mono" and shape.mono:
+            self._release(loaded, all_but_one(loaded))
 
     def set_transport(self, transport: Transport, now: HostTime) -> None:
         """Move, start, stop or re-time the project."""
@@ -150,15 +160,16 @@ class Sequencer:
         for loaded in list(self._parts.values()):
             if not loaded.passes:
                 continue
-            offset = self._voicing.offset(loaded.part)
-            # An offset moves notes, not the playhead: passes open in time for both, and stay until both are through.
-            follow_line(loaded, self._transport, horizon - min(offset, 0.0))
+            shape = self._voicing.shape(loaded.part)
+            place = partial(Placing, loaded.part, self._transport, shape.grid, shape.offset)
+            # Offset and grid move notes, not the playhead: passes open in time for both, and stay until both are through.
+            follow_line(loaded, self._transport, horizon, place)
             for during in loaded.passes:
-                self._strike(loaded, during, offset, now, horizon)
-            self._end_notes(loaded, offset, now, horizon)
-            while len(loaded.passes) > 1 and loaded.passes[0].over + max(offset, 0.0) + self._tolerance < now:
+                self._strike(loaded, during, place(during.clock), now, horizon)
+            self._commands += end_notes(loaded, shape, place, now, horizon)
+            while len(loaded.passes) > 1 and _through(loaded, loaded.passes[0], place) + self._tolerance < now:
                 del loaded.passes[0]
-            self._say_where(loaded, HostTime(now - offset), now)
+            self._say_where(loaded, place, HostTime(now - shape.offset), now)
 
     def _wrap_launched(self, horizon: HostTime) -> None:
         """Tempo-following launched parts run on through the transport's loop, at the tempo on its other side."""
@@ -172,71 +183,51 @@ class Sequencer:
                         during.clock = launched(loaded.part, self._transport, wrap, clip, bounds[0])
             self._next_wrap = self._transport.wrap_after(wrap)
 
-    def _strike(self, loaded: Loaded, during: Pass, offset: Seconds, now: HostTime, horizon: HostTime) -> None:
-        end = during.end
-        while during.todo and during.todo[0][0] < end - NEARLY:
+    def _strike(self, loaded: Loaded, during: Pass, placing: Placing, now: HostTime, horizon: HostTime) -> None:
+        shape = self._voicing.shape(loaded.part)
+        if not during.filled:
+            during.fill(loaded.order, placing.clip)
+        while during.todo:
             key = during.todo[0]
-            due = HostTime(during.clock.host_at(key[0]) + offset)
-            if due >= horizon:
+            clip = placing.clip(key[0])
+            due = placing.host(clip)
+            if due >= horizon or clip >= during.cut - NEARLY:
                 return
             heappop(during.todo)
             note = loaded.notes.get(key)
-            if note is None or key in during.handled or not self._voicing.audible(loaded.part, note):
+            fresh = note is not None and key not in during.handled and during.holds(key[0], clip)
+            if note is None or not fresh or not shape.audible(note):
                 continue
-            during.handled.add(key)
-            voice = self._voicing.voice(loaded.part, note)
+            voice = shape.voice(note)
             if voice is None:
                 self.dropped_range += 1
             elif due < now - self._tolerance:
                 self.dropped_late += 1
-            else:
+            elif not shape.mono or (free_for(loaded, due) and not outdone(loaded, during, shape, placing, note)):
+                if shape.mono:
+                    self._commands += end_all(loaded, due)
                 token = next(self._tokens)
                 self._program(loaded, due, voice.channel)
                 self._commands.append(NoteOn(token, due, loaded.part.id, *voice))
-                loaded.sounding[token] = Sounding(key, during)
+                loaded.sounding[token] = Sounding(key, during, due, Seconds(clip - key[0]))
+            during.handled.add(key)
 
     def _program(self, loaded: Loaded, due: HostTime, channel: Channel) -> None:
         if loaded.part.program is not None and not loaded.programmed:
             self._commands.append(Program(due, channel, loaded.part.program))
         loaded.programmed = True
 
-    @staticmethod
-    def _off(loaded: Loaded, sounding: Sounding, offset: Seconds) -> HostTime:
-        """When a note of a pass ends: at its own end, or where the pass is cut."""
-        during = sounding.during
-        end = min(loaded.end_of(loaded.sounds_as(sounding)), during.end)
-        return HostTime(during.clock.host_at(end) + offset)
-
-    def _end_notes(self, loaded: Loaded, offset: Seconds, now: HostTime, horizon: HostTime) -> None:
-        for token, sounding in list(loaded.sounding.items()):
-            if sounding.off is not None and now > sounding.off + SETTLED:
-                del loaded.sounding[token]
-                continue
-            # An end that lies in the past is now: said once, or it would move on with the clock and never have passed.
-            off = HostTime(max(self._off(loaded, sounding, offset), now))
-            due = off < horizon if sounding.off is None else abs(off - max(sounding.off, now)) > _MOVED
-            if due:
-                sounding.off = off
-                self._commands.append(NoteOff(token, off))
-
     def _release(self, loaded: Loaded, tokens: Iterable[Token]) -> None:
         for token in tokens:
             del loaded.sounding[token]
             self._commands.append(Release(token))
 
-    def _silence_inaudible(self, loaded: Loaded) -> None:
-        inaudible = [
-            token
-            for token, sounding in loaded.sounding.items()
-            if not self._voicing.audible(loaded.part, loaded.sounds_as(sounding))
-        ]
-        self._release(loaded, inaudible)
-
-    def _say_where(self, loaded: Loaded, playhead: HostTime, now: HostTime) -> None:
+    def _say_where(self, loaded: Loaded, place: Place, playhead: HostTime, now: HostTime) -> None:
         """Say that the playhead is ahead of the notes, or that the part has played to its end."""
         part, last = loaded.part, loaded.passes[-1]
         once = not loaded.locked and not loaded.loops
-        if once and loaded.complete and not loaded.sounding and playhead >= last.over + SETTLED:
+        through = once and loaded.complete and not loaded.sounding
+        if through and now >= _last_due(last, place) + SETTLED:
             self._end_part(loaded, "played")
             return
         under = next((p for p in reversed(loaded.passes) if p.begins <= playhead), None)
@@ -252,3 +243,15 @@ class Sequencer:
     def _end_part(self, loaded: Loaded, reason: str) -> None:
         self.unload([loaded.part.id])
         self._events.append(PartPlayed(loaded.part.id, reason))
+
+
+def _last_due(during: Pass, place: Place) -> HostTime:
+    """When the last note that a pass may hold is over: at its end, or where the grid draws that."""
+    placing = place(during.clock)
+    return placing.host(min(during.cut, max(during.length, placing.clip(during.length))))
+
+
+def _through(loaded: Loaded, during: Pass, place: Place) -> float:
+    """When neither the playhead nor a note of a pass is to come, nor the end of one that sounds."""
+    ends = [s.off or inf for s in loaded.sounding.values() if s.during is during]
+    return max(during.over, _last_due(during, place), *ends)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from math import inf
 from typing import NamedTuple
 
+from bridge.midi.grid import Place
 from bridge.midi.loaded import Loaded, Pass
 from bridge.music.tempo import Transport
 from bridge.session.clip_clock import ClipClock, launch_time, launched, locked
@@ -46,22 +47,28 @@ def open_pass(loaded: Loaded, transport: Transport, now: HostTime, tolerance: Se
     return loaded.begin(*_start(loaded.part, transport, now, tolerance))
 
 
-def follow_line(loaded: Loaded, transport: Transport, horizon: float) -> None:
-    """Open the passes that begin before `horizon`: after the transport's wraps, or a launched part's own rounds."""
+def follow_line(loaded: Loaded, transport: Transport, horizon: float, place: Place) -> None:
+    """Open the passes that begin before `horizon`: after the transport's wraps, or a launched part's own rounds.
+
+    Also those of which a note may be due by then, as `place` has it.
+    """
     part = loaded.part
     while True:
         last = loaded.passes[-1]
         if loaded.locked:
             bounds, start = transport.loop_seconds, HostTime(last.stops)
-            if bounds is None or start >= horizon:
+            if bounds is None or start == inf:
                 return
             clock = locked(part, transport.tempo, start, bounds[0])
-            loaded.passes.append(loaded.begin(clock, clock.clip_at(start), _stops(transport, start)))
+            begin = clock.clip_at(start)
         else:
-            start = last.clock.host_at(part.length)
-            if not loaded.loops or start >= horizon:
+            if not loaded.loops:
                 return
-            loaded.passes.append(loaded.begin(last.clock.after(part.length), Seconds(0.0)))
+            start = last.clock.host_at(part.length)
+            clock, begin = last.clock.after(part.length), Seconds(0.0)
+        if min(start, place(clock).due(begin)) >= horizon:
+            return
+        loaded.passes.append(loaded.begin(clock, begin, _stops(transport, start) if loaded.locked else inf))
 
 
 def _stops(transport: Transport, host: HostTime) -> float:

@@ -15,10 +15,11 @@ from bridge.osc.rows import ALL_TOPICS, Kind, Topic
 from bridge.osc.table import INCOMING, MAX_ID_LENGTH, PARAM_PREFIX
 from bridge.osc.words import nearest, shorten, shown
 from bridge.session import commands
+from bridge.session.parameters import JOB_PARAMETERS
 from bridge.session.request import Follow, JobRequest, Sync
 from bridge.units import JobId
 
-_OVERRIDES = ("channel", "program", "threshold")
+_OVERRIDES = ("channel", "program", "threshold", *JOB_PARAMETERS)
 """Pairs of a job that stand for live parameters of its own."""
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bridge.music.sound import Stem
 from bridge.osc.rows import ALL_TOPICS, Argument, Incoming, Kind, Outgoing, Topic
-from bridge.session.parameters import PARAMETERS, Parameter
+from bridge.session.parameters import JOB_PARAMETERS, PARAMETERS, Parameter
 from bridge.session.request import Follow, Sync
 
 API_VERSION = 1
@@ -56,6 +56,10 @@ _JOB_PAIRS = (
     Argument("model", Kind.TEXT, optional=True, default="the configured one"),
     Argument("transcriber", Kind.TEXT, optional=True, default="the configured one"),
     Argument("loop", Kind.SWITCH, optional=True, default="0"),
+    *(
+        replace(_parameter(PARAMETERS[name]), name=name, optional=True, default="the live parameter")
+        for name in JOB_PARAMETERS
+    ),
     _REPLY_TO,
 )
 

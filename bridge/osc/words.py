@@ -7,7 +7,7 @@ from bridge.osc.codec import Value
 
 _SHOWN = 80
 """Characters of a foreign value that an error repeats."""
-_LISTED = 20
+_LISTED = 30
 """Valid words that an error lists where none comes near."""
 
 

@@ -42,5 +42,80 @@ PARAMETERS: dict[str, Parameter] = {
             Parameter(f"channel/{s}", DEFAULT_CHANNELS[s], 1, 16, "MIDI channel", f"where the {s} notes go", whole=True)
             for s in Stem
         ),
+        Parameter("min_length_ms", 0.0, 0.0, 1000.0, "ms", "notes known to be shorter stay silent"),
+        Parameter(
+            "legato_ms",
+            0.0,
+            0.0,
+            2000.0,
+            "ms",
+            "a note whose end lies at most this before the part's next audible note is held until that one",
+        ),
+        Parameter(
+            "mono",
+            0,
+            0,
+            1,
+            "off or on",
+            "a part's new note ends the one that sounds; of notes that begin together the surest plays, of equally sure"
+            " ones the highest",
+            whole=True,
+        ),
+        *(
+            Parameter(
+                f"low/{s}", 0, 0, 127, "MIDI note", f"{s} notes below it, before transposing, are left out", whole=True
+            )
+            for s in Stem
+        ),
+        *(
+            Parameter(
+                f"high/{s}",
+                127,
+                0,
+                127,
+                "MIDI note",
+                f"{s} notes above it, before transposing, are left out",
+                whole=True,
+            )
+            for s in Stem
+        ),
+        Parameter(
+            "snap",
+            0,
+            0,
+            1,
+            "off or on",
+            "moves pitches outside the key's scale to its nearest tone, the lower of two; drums stay",
+            whole=True,
+        ),
+        Parameter(
+            "key",
+            -1,
+            -1,
+            23,
+            "key",
+            "what `snap` snaps to: 0 to 11 C to B major, 12 to 23 C to B minor, -1 the key estimated for the clip",
+            whole=True,
+        ),
+        Parameter(
+            "quantise",
+            0.0,
+            0.0,
+            1.0,
+            "strength",
+            "moves onsets towards the grid: of the project, of a launched part from its start on; durations stay",
+        ),
+        Parameter("grid", 4, 1, 8, "notes a quarter", "what `quantise` moves onsets to", whole=True),
+        Parameter(
+            "swing",
+            0.5,
+            0.5,
+            0.75,
+            "of a pair",
+            "where the second of each pair of grid points lies, 0.5 straight; grids of 1, 3, 5 and 7 have none",
+        ),
     )
 }
+
+JOB_PARAMETERS = ("quantise", "swing", "grid", "snap", "key", "mono", "legato_ms", "min_length_ms")
+"""Those that a request can set for its job by their own name."""

@@ -34,8 +34,10 @@ class Part:
     loop: bool = False
     program: int | None = None
     """0 to 127, sent once before the first note."""
+    key: int | None = None
+    """The clip's estimated key, 0 to 11 C to B major, 12 to 23 C to B minor; None while it is not known."""
     overrides: Mapping[str, float] = field(default_factory=dict)
-    """Live parameters that this part does not share: `threshold`, `channel`, `transpose`, `velocity`, `offset_ms`, `mute`."""
+    """Live parameters that this part does not share, those of each stem by the bare name: `threshold`, `channel`, `low`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class PlayerStatistics:
     sounding: int
     dropped_late: int
     dropped_range: int
-    """Notes whose transposed pitch is no MIDI note."""
+    """Notes outside their stem's limits, or whose transposed pitch is no MIDI note."""
     dropped_port: int
     """Notes that came due while there was no port."""
     xruns: int

@@ -28,6 +28,16 @@ overrides = st.one_of(
     st.tuples(st.just("transpose"), st.sampled_from([-12, 0, 1])),
     st.tuples(st.just("velocity"), st.sampled_from([0.0, 1.0, 4.0])),
     st.tuples(st.just("offset_ms"), st.sampled_from([-500.0, -20.0, 0.0, 30.0, 500.0])),
+    st.tuples(st.just("min_length_ms"), st.sampled_from([0.0, 50.0, 1000.0])),
+    st.tuples(st.just("legato_ms"), st.sampled_from([0.0, 150.0, 2000.0])),
+    st.tuples(st.just("mono"), st.sampled_from([0, 1])),
+    st.tuples(st.just("low"), st.sampled_from([0, 61, 127])),
+    st.tuples(st.just("high"), st.sampled_from([127, 60, 0])),
+    st.tuples(st.just("snap"), st.sampled_from([0, 1])),
+    st.tuples(st.just("key"), st.sampled_from([-1, 2, 21])),
+    st.tuples(st.just("quantise"), st.sampled_from([0.0, 0.5, 1.0])),
+    st.tuples(st.just("grid"), st.sampled_from([1, 3, 4])),
+    st.tuples(st.just("swing"), st.sampled_from([0.5, 0.6, 0.75])),
 )
 loops = st.none() | st.tuples(st.sampled_from([0.0, 0.5]), st.sampled_from([0.05, 0.5, 1.0])).map(
     lambda t: Loop(t[0], sum(t))

@@ -56,7 +56,8 @@ def test_every_listed_bound_is_the_bound(address):
                 parse(OscMessage(address, (*fixed[:i], value, *fixed[i + 1 :])))
     for a in row.pairs:
         if a.minimum is not None:
-            assert parse(OscMessage(address, (*fixed, a.name, (a.minimum + a.maximum) // 2)))
+            middle = (a.minimum + a.maximum) / 2
+            assert parse(OscMessage(address, (*fixed, a.name, round(middle) if a.kind is Kind.WHOLE else middle)))
             for value in (a.minimum - 1, a.maximum + 1):
                 with pytest.raises(BridgeError, match=a.name):
                     parse(OscMessage(address, (*fixed, a.name, value)))
