@@ -243,6 +243,7 @@ class Daemon:
                 "sounding": played.sounding,
                 "dropped_late": played.dropped_late,
                 "dropped_range": played.dropped_range,
+                "clamped_bends": played.clamped_bends,
                 "dropped_port": played.dropped_port,
                 "xruns": played.xruns,
                 "lateness_median_ms": played.lateness_median * 1000,

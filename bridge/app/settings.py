@@ -100,6 +100,8 @@ class ParameterSettings(_Section):
     quantise: Annotated[float, Field(ge=0, le=1)] = 0.0
     grid: Annotated[int, Field(ge=1, le=8)] = 4
     swing: Annotated[float, Field(ge=0.5, le=0.75)] = 0.5
+    bend: Annotated[int, Field(ge=0, le=2)] = 0
+    bend_range: Annotated[int, Field(ge=1, le=48)] = 2
 
 
 class LogSettings(_Section):

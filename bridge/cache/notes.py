@@ -8,7 +8,7 @@ from bridge.units import Pitch, Seconds, Velocity
 
 
 def pack_notes(kept: KeptNotes) -> bytes:
-    """Return the frames and sample rate of the stem and a row a note: onset, duration, pitch, velocity, confidence."""
+    """Return the frames and sample rate of the stem and a row a note: onset, duration, pitch, velocity, confidence, bend."""
     rows = [
         (
             float(note.onset),
@@ -16,6 +16,7 @@ def pack_notes(kept: KeptNotes) -> bytes:
             int(note.pitch),
             int(note.velocity),
             float(note.confidence),
+            *(float(number) for point in note.bend for number in point),
         )
         for note in kept.notes
     ]
@@ -32,7 +33,8 @@ def unpack_notes(packed: bytes | bytearray) -> KeptNotes:
             Pitch(pitch),
             Velocity(velocity),
             confidence,
+            tuple((Seconds(at), cents) for at, cents in zip(bend[::2], bend[1::2], strict=True)),
         )
-        for onset, duration, pitch, velocity, confidence in values["notes"]
+        for onset, duration, pitch, velocity, confidence, *bend in values["notes"]
     )
     return KeptNotes(notes, values["frames"], values["sample_rate"])

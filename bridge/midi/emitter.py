@@ -6,9 +6,13 @@ note-on of that pitch, or when the last of the notes that share it ends. So endi
 Pure and single-threaded: it lives where the port sends, which on JACK is the process callback.
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
 from heapq import heappop, heappush
 
+from bridge.midi.channels import ChannelBends
 from bridge.midi.messages import (
+    Bend,
     Command,
     Emission,
     NoteOff,
@@ -34,6 +38,9 @@ _OFF, _CONTROL, _ON = range(3)
 """Order among messages due at the same time: a pitch is released before it is struck again, a program set before notes."""
 
 
+_Entry = tuple[float, int, int, Token | bytes | Bend]
+
+
 class _Note:
     """One note's state; `off` is the number of the queued entry that will end it, due at `off_due`."""
 
@@ -57,16 +64,21 @@ class Emitter:
 
     def __init__(self, tolerance: Seconds) -> None:
         self._tolerance = tolerance
-        self._queue: list[tuple[float, int, int, Token | bytes]] = []
+        self._queue: list[_Entry] = []
         self._entries = 0
         self._notes: dict[Token, _Note] = {}
         self._sounding: dict[tuple[Channel, Pitch], int] = {}
         self._channels: set[Channel] = set()
+        self._bends = ChannelBends()
         self.dropped_late = 0
 
     def sounds(self, message: bytes) -> bool:
         """Whether the message is a note message and its pitch sounds on its channel."""
         return message[0] < _FIRST_NON_NOTE and (Channel((message[0] & 0x0F) + 1), Pitch(message[1])) in self._sounding
+
+    def restate(self, channels: Iterable[Channel]) -> list[bytes]:
+        """Give again what these channels were told of their bend, and where it stands."""
+        return self._bends.restate(channels)
 
     def accept(self, command: Command) -> None:
         """Take one command."""
@@ -74,6 +86,8 @@ class Emitter:
             case NoteOn():
                 self._notes[command.token] = _Note(command)
                 self._push(command.due, _ON, command.token)
+            case Bend():
+                self._push(command.due, _CONTROL, command)
             case NoteOff():
                 self._end(command.token, command.due)
             case Release():
@@ -105,22 +119,27 @@ class Emitter:
             due = HostTime(now if place == _AT_ONCE else place)
             if isinstance(what, bytes):
                 out.append(Emission(due, what, None, on=False))
+            elif isinstance(what, Bend):
+                _say(due, self._bends.bend(self._notes[what.token].on, what.bending), out)
             elif rank == _ON:
                 self._strike(due, what, now, out)
             else:
                 self._finish(due, what, out)
         return out
 
-    def _push(self, due: float, rank: int, what: Token | bytes) -> int:
+    def _push(self, due: float, rank: int, what: Token | bytes | Bend) -> int:
         self._entries += 1
         heappush(self._queue, (due, rank, self._entries, what))
         return self._entries
 
-    def _stale(self, entry: tuple[float, int, int, Token | bytes]) -> bool:
+    def _stale(self, entry: _Entry) -> bool:
         """Whether what the entry speaks of has been taken back or was said anew."""
         _, rank, number, what = entry
         if isinstance(what, bytes):
             return False
+        if isinstance(what, Bend):
+            bent = self._notes.get(what.token)
+            return bent is None or bent.released
         note = self._notes.get(what)
         return note is None or (rank == _OFF and note.off != number)
 
@@ -146,7 +165,11 @@ class Emitter:
             self.dropped_late += 1
             del self._notes[token]
             return
+        channel = self._bends.channel(note.on)
+        if channel != note.on.channel:
+            note.on = replace(note.on, channel=channel)
         on = note.on
+        _say(due, self._bends.strike(on), out)
         place = (on.channel, on.pitch)
         count = self._sounding.get(place, 0)
         if count:
@@ -165,6 +188,11 @@ class Emitter:
         count = self._sounding[place] - 1
         if count:
             self._sounding[place] = count
-            return
-        del self._sounding[place]
-        out.append(Emission(due, note_off(*place), on, on=False))
+        else:
+            del self._sounding[place]
+            out.append(Emission(due, note_off(*place), on, on=False))
+        _say(due, self._bends.release(on), out)
+
+
+def _say(due: HostTime, messages: Iterable[bytes], out: list[Emission]) -> None:
+    out += (Emission(due, message, None, on=False) for message in messages)

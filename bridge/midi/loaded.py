@@ -7,7 +7,7 @@ from heapq import heappush
 from math import inf
 from operator import itemgetter
 
-from bridge.midi.messages import Token
+from bridge.midi.messages import CENTRE, Token
 from bridge.music.notes import Extent, Note, NoteKey
 from bridge.music.tempo import SHORTEST_LOOP
 from bridge.session.clip_clock import ClipClock
@@ -87,6 +87,15 @@ class Sounding:
     """When its note-off was said to be due."""
     ended: float = inf
     """When the part's next note ended it."""
+    bend: int = CENTRE
+    """How it was last said to be bent, and when, and up to which second of its own bend."""
+    bent_at: HostTime = HostTime(-inf)
+    bent_to: Seconds = Seconds(-inf)
+    bend_range: int | None = None
+    """Semitones; None while it is an ordinary note."""
+    mpe: bool = False
+    clamped: bool = False
+    """Whether its bend went beyond the range."""
 
 
 @dataclass(slots=True, eq=False)

@@ -18,6 +18,29 @@ RELEASE = (SUSTAIN, ALL_NOTES_OFF)
 PANIC = (SUSTAIN, ALL_NOTES_OFF, ALL_SOUND_OFF)
 
 
+_PITCH_BEND = 0xE0
+_CONTROL_CHANGE = 0xB0
+_REGISTERED = (6, 38, 100, 101)
+
+BEND_RANGE = 0
+MPE_CONFIGURATION = 6
+"""Registered parameters."""
+CENTRE = 8192
+"""The pitch bend that bends nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bending:
+    """How a note's pitch is bent."""
+
+    value: int
+    """Fourteen bits."""
+    semitones: int
+    """What the highest value stands for."""
+    mpe: bool
+    """Whether the note has a channel of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class NoteOn:
     """Begin a note at a time."""
@@ -28,6 +51,17 @@ class NoteOn:
     channel: Channel
     pitch: Pitch
     velocity: Velocity
+    bending: Bending | None = None
+    """None for an ordinary note."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bend:
+    """Bend a note at a time, if it sounds then."""
+
+    token: Token
+    due: HostTime
+    bending: Bending
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +97,7 @@ class Silence:
     """Or only on those that carried a note."""
 
 
-Command = NoteOn | NoteOff | Release | Program | Silence
+Command = NoteOn | Bend | NoteOff | Release | Program | Silence
 
 
 class Emission(NamedTuple):
@@ -93,6 +127,22 @@ def note_off(channel: Channel, pitch: Pitch) -> bytes:
 
 def control_change(channel: Channel, controller: int, value: int) -> bytes:
     return bytes((0xB0 | (channel - 1), controller, value))
+
+
+def pitch_bend(channel: Channel, value: int) -> bytes:
+    return bytes((0xE0 | (channel - 1), value & 0x7F, value >> 7))
+
+
+def of_bend(message: bytes) -> bool:
+    """Whether a message bends a channel or says how far it can be bent."""
+    kind = message[0] & 0xF0
+    return kind == _PITCH_BEND or (kind == _CONTROL_CHANGE and message[1] in _REGISTERED)
+
+
+def registered(channel: Channel, parameter: int, value: int) -> list[bytes]:
+    """Set a registered parameter, and close it, so that a stray data entry sets nothing."""
+    pairs = ((101, 0), (100, parameter), (6, value), (38, 0), (101, 127), (100, 127))
+    return [control_change(channel, controller, number) for controller, number in pairs]
 
 
 def program_change(channel: Channel, program: int) -> bytes:

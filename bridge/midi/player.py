@@ -214,6 +214,7 @@ class _Playback:
                 self._statistics.sounding,
                 self._sequencer.dropped_late + self._keeper.dropped_late,
                 self._sequencer.dropped_range,
+                self._sequencer.clamped,
                 self._dropped_port,
                 self._keeper.xruns,
                 *self._statistics.lateness(),

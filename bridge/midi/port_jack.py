@@ -17,8 +17,8 @@ import jack
 from bridge.errors import BridgeError, ErrorCode
 from bridge.midi.emitter import Emitter
 from bridge.midi.jack_time import JackTime
-from bridge.midi.messages import Command, Emission, Sent
-from bridge.units import HostTime, Seconds
+from bridge.midi.messages import Command, Emission, Sent, of_bend
+from bridge.units import Channel, HostTime, Seconds
 
 PORT = "out"
 """The port's short name; its full one is `<client>:out`."""
@@ -173,10 +173,13 @@ class JackPort:
     def _repeat(self, start: HostTime) -> None:
         """Send again what left lately and is no note-on; not the end of a note where another has begun since."""
         self._read_after = self._cycles + _CYCLES_UNTIL_READ
-        latest = dict.fromkeys(data for _, data in self._recent)
+        recent = dict.fromkeys(data for _, data in self._recent)
         self._recent.clear()
-        again = [Emission(start, data, None, on=False) for data in latest if not self._emitter.sounds(data)]
-        self._backlog.extendleft(reversed(again))
+        again = [data for data in recent if not of_bend(data) and not self._emitter.sounds(data)]
+        # Bends make sense only in their order: what holds now is said instead.
+        bent = sorted({Channel((data[0] & 0x0F) + 1) for data in recent if of_bend(data)})
+        again += self._emitter.restate(bent)
+        self._backlog.extendleft(Emission(start, data, None, on=False) for data in reversed(again))
 
     def _on_shutdown(self, status: jack.Status, reason: str) -> None:
         self._lost = f"the JACK server went away ({reason or status})"

@@ -10,6 +10,8 @@ from heapq import heappop
 from itertools import count
 from math import inf
 
+from bridge.midi.bends import Bender
+from bridge.midi.channels import MASTER
 from bridge.midi.ends import all_but_one, end_all, end_notes, free_for, unheard
 from bridge.midi.grid import Place, Placing
 from bridge.midi.loaded import NEARLY, Loaded, Pass, Sounding
@@ -43,10 +45,16 @@ class Sequencer:
         self._voicing = Voicing()
         self._parts: dict[PartId, Loaded] = {}
         self._tokens = count(1)
+        self._bender = Bender()
         self._commands: list[Command] = []
         self._events: list[PartPlayed | PartBehind] = []
         self.dropped_late = 0
         self.dropped_range = 0
+
+    @property
+    def clamped(self) -> int:
+        """Notes whose bend went beyond the range."""
+        return self._bender.clamped
 
     @property
     def idle(self) -> bool:
@@ -166,6 +174,7 @@ class Sequencer:
             follow_line(loaded, self._transport, horizon, place)
             for during in loaded.passes:
                 self._strike(loaded, during, place(during.clock), now, horizon)
+            self._commands += self._bender.follow(loaded, shape, place, now, horizon)
             self._commands += end_notes(loaded, shape, place, now, horizon)
             while len(loaded.passes) > 1 and _through(loaded, loaded.passes[0], place) + self._tolerance < now:
                 del loaded.passes[0]
@@ -206,10 +215,11 @@ class Sequencer:
             elif not shape.mono or (free_for(loaded, due) and not outdone(loaded, during, shape, placing, note)):
                 if shape.mono:
                     self._commands += end_all(loaded, due)
-                token = next(self._tokens)
-                self._program(loaded, due, voice.channel)
-                self._commands.append(NoteOn(token, due, loaded.part.id, *voice))
-                loaded.sounding[token] = Sounding(key, during, due, Seconds(clip - key[0]))
+                token, sounding = next(self._tokens), Sounding(key, during, due, Seconds(clip - key[0]), bent_at=due)
+                bending = self._bender.begin(note, sounding, shape)
+                self._program(loaded, due, MASTER if sounding.mpe else voice.channel)
+                self._commands.append(NoteOn(token, due, loaded.part.id, *voice, bending))
+                loaded.sounding[token] = sounding
             during.handled.add(key)
 
     def _program(self, loaded: Loaded, due: HostTime, channel: Channel) -> None:

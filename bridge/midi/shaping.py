@@ -1,6 +1,7 @@
 """What a part's parameters make of one note: whether it sounds at all, and how it is struck."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import NamedTuple
 
 from bridge.midi.grid import Grid
@@ -12,6 +13,16 @@ _MINOR = frozenset({0, 2, 3, 5, 7, 8, 10})
 """Semitones above the tonic; of the minor scales the natural one."""
 _OCTAVE = 12
 _HIGHEST = 127
+
+
+class BendMode(IntEnum):
+    """The live parameter `bend`."""
+
+    OFF = 0
+    CHANNEL = 1
+    """On the part's own channel: for parts that sound one note at a time."""
+    MPE = 2
+    """On a channel of each note's own."""
 
 
 class Voice(NamedTuple):
@@ -49,6 +60,9 @@ class Shape:
     offset: Seconds
     """How much later than its place every note sounds."""
     grid: Grid
+    bend: BendMode
+    bend_range: int
+    """Semitones."""
 
     def audible(self, note: Note) -> bool:
         """Whether the note is sure and long enough, and its stem not muted; an open note is long enough."""

@@ -1,7 +1,7 @@
 """The live parameters that hold for each part: those of one part before those of all."""
 
 from bridge.midi.grid import Grid
-from bridge.midi.shaping import Shape
+from bridge.midi.shaping import BendMode, Shape
 from bridge.music.sound import Stem
 from bridge.session.parameters import PARAMETERS
 from bridge.session.playback import Part, PartId
@@ -76,5 +76,7 @@ class Voicing:
             legato=Seconds(number("legato_ms") / 1000.0),
             mono=bool(number("mono")),
             offset=Seconds(number("offset_ms") / 1000.0),
+            bend=BendMode.OFF if drums else BendMode(round(number("bend"))),
+            bend_range=round(number("bend_range")),
             grid=Grid(number("quantise"), round(number("grid")), number("swing")),
         )

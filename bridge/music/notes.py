@@ -21,6 +21,8 @@ class Note:
     velocity: Velocity
     confidence: float
     """0 to 1, on the transcriber's own scale; a note sounds where this is at least the threshold."""
+    bend: tuple[tuple[Seconds, float], ...] = ()
+    """Seconds from the onset and cents above the pitch, in order of time; each holds until the next, the first from the onset."""
 
     @property
     def key(self) -> NoteKey:

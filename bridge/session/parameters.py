@@ -114,8 +114,30 @@ PARAMETERS: dict[str, Parameter] = {
             "of a pair",
             "where the second of each pair of grid points lies, 0.5 straight; grids of 1, 3, 5 and 7 have none",
         ),
+        Parameter(
+            "bend",
+            0,
+            0,
+            2,
+            "off, channel or MPE",
+            "glides and vibrato as pitch bend: 1 on the part's channel, for one note at a time; 2 as MPE, each note on a"
+            " channel of its own",
+            whole=True,
+        ),
+        Parameter("bend_range", 2, 1, 48, "semitones", "how far `bend` 1 reaches; MPE has 48", whole=True),
     )
 }
 
-JOB_PARAMETERS = ("quantise", "swing", "grid", "snap", "key", "mono", "legato_ms", "min_length_ms")
+JOB_PARAMETERS = (
+    "quantise",
+    "swing",
+    "grid",
+    "snap",
+    "key",
+    "mono",
+    "legato_ms",
+    "min_length_ms",
+    "bend",
+    "bend_range",
+)
 """Those that a request can set for its job by their own name."""

@@ -100,6 +100,8 @@ class PlayerStatistics:
     dropped_late: int
     dropped_range: int
     """Notes outside their stem's limits, or whose transposed pitch is no MIDI note."""
+    clamped_bends: int
+    """Notes whose bend goes beyond the range."""
     dropped_port: int
     """Notes that came due while there was no port."""
     xruns: int

@@ -21,6 +21,7 @@ note_values = st.builds(
     pitch=st.integers(0, 127),
     velocity=st.integers(1, 127),
     confidence=st.floats(0, 1),
+    bend=st.lists(st.tuples(finite, finite), max_size=4).map(tuple),
 )
 words = st.text(st.characters(exclude_categories=[]), max_size=5)  # lone surrogates, too
 

@@ -15,6 +15,9 @@ notes = st.builds(
     pitch=st.sampled_from([0, 60, 61, 127]),
     velocity=st.integers(1, 127),
     confidence=st.sampled_from([0.2, 0.6, 0.9]),
+    bend=st.sampled_from(
+        [(), ((0.0, 30.0),), ((0.0, -20.0), (0.02, 150.0), (0.022, 0.0), (0.09, -900.0), (0.5, 10.0))]
+    ),
 )
 keys = notes.map(lambda note: note.key)
 extents = st.lists(onsets, max_size=6, unique=True).map(
@@ -37,6 +40,8 @@ overrides = st.one_of(
     st.tuples(st.just("key"), st.sampled_from([-1, 2, 21])),
     st.tuples(st.just("quantise"), st.sampled_from([0.0, 0.5, 1.0])),
     st.tuples(st.just("grid"), st.sampled_from([1, 3, 4])),
+    st.tuples(st.just("bend"), st.sampled_from([0, 1, 2])),
+    st.tuples(st.just("bend_range"), st.sampled_from([1, 2, 12])),
     st.tuples(st.just("swing"), st.sampled_from([0.5, 0.6, 0.75])),
 )
 loops = st.none() | st.tuples(st.sampled_from([0.0, 0.5]), st.sampled_from([0.05, 0.5, 1.0])).map(

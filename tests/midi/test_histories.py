@@ -26,6 +26,7 @@ class Histories(RuleBasedStateMachine):
         self.rig = Rig()
         self.checked = 0
         self.sounding = {}
+        self.bends = {}
         self.began = {}
 
     @rule(
@@ -48,9 +49,10 @@ class Histories(RuleBasedStateMachine):
         loop=st.booleans(),
         shape=st.dictionaries(st.sampled_from(["quantise", "mono", "snap"]), st.just(1.0)),
         legato=st.sampled_from([0.0, 300.0]),
+        bend=st.sampled_from([0, 1, 2]),
     )
-    def play(self, part, notes, sync, loop, shape, legato):  # noqa: PLR0917
-        overrides = {"channel": 1, "key": 3, "legato_ms": legato} | shape
+    def play(self, part, notes, sync, loop, shape, legato, bend):  # noqa: PLR0917
+        overrides = {"channel": 1, "key": 3, "legato_ms": legato, "bend": bend} | shape
         self.rig.load(Part(part, 2.0, 0.5, sync, loop=loop, overrides=overrides))
         self.rig.update(part, notes, (), known(2.0), complete=True)
         self.rig.launch(part)
@@ -123,6 +125,7 @@ class Histories(RuleBasedStateMachine):
     def every_pitch_is_struck_and_released_in_turn(self):
         for out in self.rig.out[self.checked :]:
             if out.emission.note is None:
+                self.take_bend(out)
                 continue
             assert (out.place in self.sounding) is not out.on
             if out.on:
@@ -133,6 +136,18 @@ class Histories(RuleBasedStateMachine):
             if out.on:
                 assert out.at - out.due <= TOLERANCE + 1e-9
         self.checked = len(self.rig.out)
+
+    def take_bend(self, out):
+        """A channel is bent only where a note sounds or is about to, and within a declared range."""
+        channel = (out.data[0] & 15) + 1
+        if out.data[0] & 0xF0 == 0xE0:
+            self.bends[channel] = out.data[1] | out.data[2] << 7
+            assert any(o.data[:2] == bytes((0xB0 | (channel - 1), 6)) for o in self.rig.out)
+
+    @invariant()
+    def channels_without_a_note_are_centred(self):
+        sounding = {channel for channel, _ in self.sounding}
+        assert all(value == 8192 for channel, value in self.bends.items() if channel not in sounding)
 
     @invariant()
     def no_pass_strikes_a_note_twice(self):
@@ -145,6 +160,7 @@ class Histories(RuleBasedStateMachine):
         self.rig.run(0.01)
         self.every_pitch_is_struck_and_released_in_turn()
         assert not self.sounding
+        assert set(self.bends.values()) <= {8192}
         assert self.rig.emitter.next_due() is None
         assert self.rig.emitter._notes == {}
 
