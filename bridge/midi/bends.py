@@ -42,7 +42,8 @@ class Bender:
             if shape.bend is BendMode.OFF:
                 if sounding.bend != CENTRE and sounding.bend_range is not None:
                     sounding.bend = CENTRE
-                    sounding.bent_at = HostTime(max(now, sounding.bent_at))
+                    # After whatever has been handed on, the note itself too.
+                    sounding.bent_at = HostTime(max(now, sounding.bent_at + EVERY))
                     yield Bend(token, sounding.bent_at, Bending(CENTRE, sounding.bend_range, sounding.mpe))
                 continue
             note = loaded.sounds_as(sounding)

@@ -1,6 +1,6 @@
 """When the notes that sound end: at their own end, held to the next, ended by it, or cut with their pass."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from bridge.midi.emitter import SHORTEST_NOTE
 from bridge.midi.grid import Place
@@ -53,7 +53,7 @@ def end_all(loaded: Loaded, due: HostTime) -> Iterator[NoteOff]:
             yield NoteOff(token, due)
 
 
-def unheard(loaded: Loaded, shape: Shape) -> Iterable[Token]:
+def unheard(loaded: Loaded, shape: Shape) -> Iterator[Token]:
     """Those of the sounding notes that would not be struck now."""
     for token, sounding in loaded.sounding.items():
         note = loaded.sounds_as(sounding)

@@ -160,6 +160,16 @@ def test_turning_bends_off_centres_what_sounds_and_turning_them_on_bends_it():
     assert rig.sounding() == {(3, 60)}
 
 
+def test_turning_bends_off_centres_also_a_note_that_is_just_about_to_begin():
+    rig = loaded([bent(0.1, 60, 2.0, (0.0, 50.0))], overrides={"bend": 1})
+    rig.launch(VOCALS)
+    rig.run(0.09)
+    rig.override(VOCALS, "bend", 0)
+    rig.run(0.05)
+    assert rig.sounding() == {(3, 60)}
+    assert [(at, value) for at, _, value in bends(rig)] == [(0.1, 2048), (0.105, 0)]
+
+
 def test_releasing_a_bent_note_centres_its_channel():
     rig = loaded([bent(0.1, 60, 2.0, (0.0, 50.0))], overrides={"bend": 1})
     rig.launch(VOCALS)
