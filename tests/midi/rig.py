@@ -1,6 +1,6 @@
 """The sequencer and the emitter driven by a clock that a test turns by hand; nothing here sends anything."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.midi.emitter import Emitter
 from bridge.midi.messages import Emission, NoteOn, Silence
@@ -14,6 +14,9 @@ START = 1000.0
 TICK = 0.005
 LOOKAHEAD = 0.020
 TOLERANCE = 0.050
+
+CENTRE = 8192
+"""The pitch bend that bends nothing."""
 
 TEMPO_60 = TempoMap.constant(60)
 
@@ -144,3 +147,43 @@ def loaded(notes, part_id=VOCALS, length=10.0, complete=True, rig=None, **part):
     until = length if complete else max((n.onset for n in notes), default=0.0) + 1e-3
     rig.update(part_id, notes, (), known(until), complete=complete)
     return rig
+
+
+def played(rig):
+    """On and off of each note, in the order in which they left, seconds after the start."""
+    return [(round(o.due - START, 6), o.data[1], o.on) for o in rig.notes]
+
+
+def bent(onset, pitch, duration, *points):
+    return replace(note(onset, pitch, duration), bend=points)
+
+
+def spoken(outs, since=START):
+    """Messages in words."""
+    said = []
+    for out in outs:
+        data = getattr(out, "data", out)
+        kind, channel = data[0] & 0xF0, (data[0] & 15) + 1
+        at = round(out.due - since, 6) if hasattr(out, "due") else None
+        match kind:
+            case 0x90:
+                said.append((at, channel, "on", data[1]))
+            case 0x80:
+                said.append((at, channel, "off", data[1]))
+            case 0xE0:
+                said.append((at, channel, "bend", (data[1] | data[2] << 7) - CENTRE))
+            case 0xB0:
+                said.append((at, channel, data[1], data[2]))
+            case 0xC0:
+                said.append((at, channel, "program", data[1]))
+    return said
+
+
+def registered(at, channel, parameter, value):
+    """A registered parameter, set and closed."""
+    pairs = ((101, 0), (100, parameter), (6, value), (38, 0), (101, 127), (100, 127))
+    return [(at, channel, controller, number) for controller, number in pairs]
+
+
+def bends(rig):
+    return [(at, channel, value) for at, channel, what, value in spoken(rig.out) if what == "bend"]

@@ -1,5 +1,7 @@
+import asyncio
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from bridge.midi.port_rtmidi import RtmidiPort
 from bridge.session.playback import PartPlayed, PortChanged
 from tests.jack_peer import JackServer, MidiReceiver, jack_server
 from tests.midi.conftest import Played, arrives, chord
-from tests.midi.rig import VOCALS, note
+from tests.midi.rig import OTHER_JOB, VOCALS, note
 
 NOWHERE = "stembridge-test-no-such-server"
 
@@ -180,3 +182,24 @@ async def test_a_named_backend_that_is_not_there_is_waited_for(tmp_path):
             assert server.name in event.message
             server.start()
             await played.until_event(PortChanged, available=True)
+
+
+async def test_a_receiver_that_missed_cycles_is_left_with_every_channel_centred(played, receiver):
+    bent = [
+        replace(note(k * 0.03, 60, 0.02), bend=tuple((n / 200, 50.0 * (-1) ** n + k) for n in range(4)))
+        for k in range(30)
+    ]
+    played.play(VOCALS, bent, length=0.95, overrides={"bend": 1})
+    played.play(OTHER_JOB, bent, length=0.95, overrides={"bend": 2})
+    await arrives(receiver, lambda: receiver.ons)
+    for _ in range(10):
+        await asyncio.to_thread(receiver.stall, 0.03)
+        heard = len(receiver.events)
+        await arrives(receiver, lambda: len(receiver.events) > heard)  # noqa: B023
+    await played.until_event(PartPlayed, part=VOCALS)
+    await played.until_event(PartPlayed, part=OTHER_JOB)
+
+    def bends():
+        return {e.data[0] & 15: e.data[1] | e.data[2] << 7 for e in list(receiver.events) if e.data[0] & 0xF0 == 0xE0}
+
+    await arrives(receiver, lambda: not receiver.sounding() and set(bends().values()) == {8192})
