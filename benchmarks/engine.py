@@ -138,7 +138,8 @@ def hear(folder: Path, repo: Path, model: str, clip: Path, precision: str) -> He
             time.sleep(10)
         with pinging(daemon) as pings:
             began = time.perf_counter()
-            ear.start_job("clip", clip, sync="transport", at=100_000)
+            # What is compared with madmom's piano network and tracker is ours.
+            ear.start_job("clip", clip, sync="transport", at=100_000, transcriber="madmom-cnn")
             first = ear.wait("job/ready", "clip", timeout=900).host - began
             ear.wait_until(lambda: writing(ear, "clip"), 3600, "the end of the analysis")
             chain = writing(ear, "clip")[0] - began
@@ -150,7 +151,7 @@ def hear(folder: Path, repo: Path, model: str, clip: Path, precision: str) -> He
 
 def warm(ear: Ear, clip: Path) -> None:
     """Have the model loaded, as it is a moment after the daemon's start."""
-    ear.start_job("warm", clip, end=1.0, sync="transport", at=100_000)
+    ear.start_job("warm", clip, end=1.0, sync="transport", at=100_000, transcriber="madmom-cnn")
     ear.wait("job/done", "warm", timeout=600)
     ear.send("/bridge/job/unload")
 
@@ -166,7 +167,7 @@ def repeat(ear: Ear, job: str, clip: Path) -> float:
     ear.send("/bridge/transport/stop")
     ear.ask("/bridge/ping", answer="pong")
     began = time.perf_counter()
-    ear.start_job(job, clip)
+    ear.start_job(job, clip, transcriber="madmom-cnn")
     part = f"{ear.id(job)}/vocals"
     ear.wait_until(lambda: any(h.arguments[:2] == ("on", part) for h in ear.of("note")), 60, "a note")
     note = next(h for h in ear.of("note") if h.arguments[:2] == ("on", part))

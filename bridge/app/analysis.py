@@ -7,8 +7,9 @@ from bridge.app.settings import Settings
 from bridge.audio.clip import DECODING, FileClip, open_clip
 from bridge.audio.stem_file import AudioStemFile, StemFormat
 from bridge.cache.cache import AnalysisCache
+from bridge.inference.key import MadmomKeys
 from bridge.inference.models import ModelLoader, ModelOptions
-from bridge.inference.transcribers import MadmomTranscribers
+from bridge.inference.transcribers import LoadedTranscribers
 from bridge.midi.file import write_midi
 from bridge.music.sound import Stem
 from bridge.session.pipeline import Pipeline
@@ -40,13 +41,19 @@ def build_pipeline(settings: Settings, threads: int) -> Pipeline:
 
     return Pipeline(
         separators=ModelLoader(model_options(settings, threads)),
-        transcribers=MadmomTranscribers(settings.inference.transcriber, settings.inference.device),
+        transcribers=transcribers(settings),
+        keys=MadmomKeys(),
         cache=analysis_cache(settings),
         open_clip=clip,
         decoding=DECODING,
         create_stem_file=stem_file,
         write_midi=write_midi,
     )
+
+
+def transcribers(settings: Settings) -> LoadedTranscribers:
+    """The ways of turning stems into notes."""
+    return LoadedTranscribers(settings.inference.transcriber, settings.inference.device, settings.drum_keys)
 
 
 def analysis_cache(settings: Settings) -> AnalysisCache:

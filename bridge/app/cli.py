@@ -9,6 +9,7 @@ from pathlib import Path
 from bridge.app import logs
 from bridge.app.settings import Settings, load_settings
 from bridge.errors import BridgeError
+from bridge.session.request import TranscriberName
 
 INTERRUPTED = 130
 """The exit status that shells give a program ended by Ctrl-C."""
@@ -77,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     render.add_argument("--threshold", type=float, metavar="0..1", help="leave out notes less sure than this")
     render.add_argument("--model", metavar="NAME", help="separation model (see: stembridge models)")
-    render.add_argument("--transcriber", metavar="NAME", help="auto, madmom-cnn or madmom-rnn")
+    render.add_argument(
+        "--transcriber", metavar="NAME", help=f"{', '.join(TranscriberName)} (default: the configured one)"
+    )
     render.add_argument("--picture", action="store_true", help="also draw the notes over each stem's pitchgram (PNG)")
 
     send = command("send", "send one OSC message to the daemon and print what it answers", _send)

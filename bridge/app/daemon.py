@@ -89,6 +89,8 @@ class Daemon:
                 project_bpm=lambda: self._clock.bpm,
                 channels=self._live.channels,
                 threshold=lambda: self._live.threshold,
+                hold_ms=lambda: self._live.get("hold_ms"),
+                snapping=lambda: bool(self._live.get("snap")),
                 transport=lambda: self._clock.transport,
             ),
         )

@@ -114,6 +114,8 @@ class _Show:
             case "ready", (_, float(speed), float(lead)):
                 self._ready = time.perf_counter()
                 self._line(f"[green]ready[/]: {lead:.1f} s known, analysed at {speed:.1f} x real time; it plays now")
+            case "key", (_, _, str(name), float(probability)):
+                self._line(f"[green]key[/]: {name}, probability {probability:.2f}")
             case "result", (_, _, int(notes), str(midi), str(stem), str(model)):
                 self._files = (Path(midi), Path(stem))
                 self._line(f"[green]result[/]: {notes} notes, separated by {escape(model)}")

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bridge.app.analysis import analysis_cache, model_options
+from bridge.app.analysis import analysis_cache, model_options, transcribers
 from bridge.app.daemon import osc_runner, player_options
 from bridge.app.send import local
 from bridge.app.settings import Settings, default_config_path
@@ -22,7 +22,6 @@ from bridge.errors import BridgeError
 from bridge.inference.device import choose_device
 from bridge.inference.models import ModelLoader
 from bridge.inference.separate_spleeter import SPLEETER_NAME
-from bridge.inference.transcribers import MadmomTranscribers
 from bridge.midi.ports import list_systems
 from bridge.music.sound import Stem
 from bridge.osc.client import OscClient
@@ -229,13 +228,16 @@ def _weights(settings: Settings, _: Path | None) -> Iterator[Finding]:
 
 
 def _transcriber(settings: Settings, _: Path | None) -> Iterator[Finding]:
-    try:
-        transcriber = MadmomTranscribers(settings.inference.transcriber).get(None, Stem.VOCALS)
-        transcriber.start(DEMUCS_RATE)
-    except BridgeError as error:
-        yield Finding("Transcriber", "wrong", error.message)
-    else:
-        yield Finding("Transcriber", "ok", f"{transcriber.name}, threshold {transcriber.threshold:g}")
+    known = transcribers(settings)
+    for stem in Stem:
+        what = f"Transcriber of {stem}"
+        try:
+            transcriber = known.get(None, stem, settings.parameters.hold_ms)
+            transcriber.start(DEMUCS_RATE)
+        except BridgeError as error:
+            yield Finding(what, "wrong", error.message)
+        else:
+            yield Finding(what, "ok", f"{transcriber.name}, threshold {transcriber.threshold:g}")
 
 
 def _disk(settings: Settings, _: Path | None) -> Iterator[Finding]:

@@ -15,12 +15,13 @@ from bridge.app.settings import Settings
 from bridge.audio.clip import check_region, open_clip
 from bridge.audio.source import probe
 from bridge.errors import BridgeError, ErrorCode
+from bridge.music.key import KeyEstimate
 from bridge.music.notes import Note, NoteKey
 from bridge.music.quality import QualityReport
 from bridge.music.sound import Stem
 from bridge.music.tempo import PARKED
-from bridge.session.events import JobEvent, Progress, Quality, Result, Stage, StretchNotes
-from bridge.session.request import JobRequest
+from bridge.session.events import JobEvent, KeyFound, Progress, Quality, Result, Stage, StretchNotes
+from bridge.session.request import JobRequest, TranscriberName
 from bridge.session.work import Work
 from bridge.units import Bpm, JobId, Seconds
 
@@ -37,12 +38,14 @@ def render(settings: Settings, options: argparse.Namespace) -> int:
             start=Seconds(options.start),
             end=None if options.end is None else Seconds(options.end),
             model=options.model,
-            transcriber=options.transcriber,
+            transcriber=None if options.transcriber is None else read_transcriber(options.transcriber),
         ),
         folder=options.out.expanduser().absolute(),
         bpm=Bpm(options.bpm or settings.transport.bpm),
         channels=settings.stem_channels,
         thresholds=dict.fromkeys(stems, settings.threshold if options.threshold is None else options.threshold),
+        holds=dict.fromkeys(stems, settings.parameters.hold_ms),
+        key_first=False,
     )
     check_region(
         [probe(work.request.path)], work.request.start, work.request.end
@@ -61,6 +64,8 @@ def render(settings: Settings, options: argparse.Namespace) -> int:
                 bar.update(tasks[event.stage], completed=event.fraction)
 
         pipeline.run(work, take, lambda: False, lambda: PARKED)
+    if found.key is not None:
+        console.print(f"Key: {found.key.name}, probability {found.key.confidence:.2f}")
     for result in found.results:
         console.print(
             f"[bold]{result.stem}[/]: {result.notes} notes, separated by {escape(result.model)}\n"
@@ -107,11 +112,21 @@ def read_stems(text: str) -> tuple[Stem, ...]:
         raise BridgeError(ErrorCode.BAD_ARGUMENT, f"--stem {text!r}: expected one or more of {valid}") from None
 
 
+def read_transcriber(name: str) -> TranscriberName:
+    """Read a transcriber's name; raises BridgeError BAD_ARGUMENT with the valid ones."""
+    try:
+        return TranscriberName(name)
+    except ValueError:
+        message = f"--transcriber {name!r}: expected one of {', '.join(TranscriberName)}"
+        raise BridgeError(ErrorCode.BAD_ARGUMENT, message) from None
+
+
 class _Found:
     """What the pipeline said, kept for the end."""
 
     def __init__(self) -> None:
         self.results: list[Result] = []
+        self.key: KeyEstimate | None = None
         self.quality: dict[Stem, QualityReport] = {}
         self._notes: dict[Stem, dict[NoteKey, Note]] = {}
         self._thresholds: dict[Stem, float] = {}
@@ -126,6 +141,8 @@ class _Found:
                 self._thresholds[event.stem] = event.threshold
             case Quality(_, stem, report):
                 self.quality[stem] = report
+            case KeyFound(_, estimate):
+                self.key = estimate
             case Result():
                 self.results.append(event)
 

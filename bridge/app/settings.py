@@ -12,10 +12,14 @@ from platformdirs import user_cache_path, user_config_path, user_music_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bridge.errors import BridgeError, ErrorCode
+from bridge.inference.drum_map import GENERAL_MIDI, Drum
 from bridge.music.sound import Stem
 from bridge.session.parameters import DEFAULT_CHANNELS, PARAMETERS
+from bridge.session.request import TranscriberName
+from bridge.units import Pitch
 
 ChannelNumber = Annotated[int, Field(ge=1, le=16)]
+MidiKey = Annotated[int, Field(ge=0, le=127)]
 
 
 class _Section(BaseModel):
@@ -60,9 +64,24 @@ class InferenceSettings(_Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     threads: Annotated[int, Field(ge=0, le=256)] = 0
-    transcriber: str = "auto"
+    transcriber: Annotated[TranscriberName, Field(strict=False)] = TranscriberName.AUTO
     warm_start: bool = True
     stall_s: Annotated[float, Field(ge=5, le=3600)] = 300.0
+
+
+class DrumSettings(_Section):
+    """The MIDI key of each drum."""
+
+    kick: MidiKey = GENERAL_MIDI[Drum.KICK]
+    snare: MidiKey = GENERAL_MIDI[Drum.SNARE]
+    side_stick: MidiKey = GENERAL_MIDI[Drum.SIDE_STICK]
+    closed_hat: MidiKey = GENERAL_MIDI[Drum.CLOSED_HAT]
+    open_hat: MidiKey = GENERAL_MIDI[Drum.OPEN_HAT]
+    low_tom: MidiKey = GENERAL_MIDI[Drum.LOW_TOM]
+    mid_tom: MidiKey = GENERAL_MIDI[Drum.MID_TOM]
+    high_tom: MidiKey = GENERAL_MIDI[Drum.HIGH_TOM]
+    crash: MidiKey = GENERAL_MIDI[Drum.CRASH]
+    ride: MidiKey = GENERAL_MIDI[Drum.RIDE]
 
 
 class CacheSettings(_Section):
@@ -92,6 +111,7 @@ class ParameterSettings(_Section):
     transpose: Annotated[int, Field(ge=-48, le=48)] = 0
     velocity: Annotated[float, Field(ge=0, le=4)] = 1.0
     offset_ms: Annotated[float, Field(ge=-1000, le=1000)] = 0.0
+    hold_ms: Annotated[float, Field(ge=20, le=500)] = 80.0
     min_length_ms: Annotated[float, Field(ge=0, le=1000)] = 0.0
     legato_ms: Annotated[float, Field(ge=0, le=2000)] = 0.0
     mono: Annotated[int, Field(ge=0, le=1)] = 0
@@ -117,6 +137,7 @@ class Settings(_Section):
     midi: MidiSettings = MidiSettings()
     channels: ChannelSettings = ChannelSettings()
     inference: InferenceSettings = InferenceSettings()
+    drums: DrumSettings = DrumSettings()
     cache: CacheSettings = CacheSettings()
     output: OutputSettings = OutputSettings()
     transport: TransportSettings = TransportSettings()
@@ -132,6 +153,11 @@ class Settings(_Section):
     def stem_channels(self) -> dict[Stem, int]:
         """The MIDI channel of each stem, 1 to 16."""
         return {stem: getattr(self.channels, stem) for stem in Stem}
+
+    @property
+    def drum_keys(self) -> dict[Drum, Pitch]:
+        """The MIDI key of each drum."""
+        return {drum: Pitch(getattr(self.drums, drum)) for drum in Drum}
 
     @property
     def recording_path(self) -> Path:

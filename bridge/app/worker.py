@@ -40,7 +40,7 @@ def _load(settings: Settings, threads: int) -> Analyse:
     if settings.inference.warm_start:
         try:
             pipeline.separators.warm_up((Stem.VOCALS,))
-            pipeline.transcribers.get(settings.inference.transcriber, Stem.VOCALS)
+            pipeline.transcribers.warm_up()
         except BridgeError as error:  # The jobs will say so again, each to the one who asked.
             log.warning("nothing loaded ahead: %s", error.message)
         except Exception:

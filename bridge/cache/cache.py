@@ -1,6 +1,7 @@
 """What was analysed before: a `bridge.session.ports.Cache` in a folder."""
 
 import errno
+import json
 import logging
 import tempfile
 import time
@@ -15,6 +16,7 @@ from bridge.cache.sources import SourceIndex
 from bridge.cache.store import EntryStore, Usage
 from bridge.cache.takes import PartialTake, StemTake, entry_bytes, make_room, stem_bytes
 from bridge.errors import BridgeError, ErrorCode
+from bridge.music.key import KeyEstimate
 from bridge.session.ports import CacheKey, KeptNotes, Take
 from bridge.session.request import JobRequest
 
@@ -47,25 +49,40 @@ class AnalysisCache:
 
     def recall_notes(self, key: CacheKey) -> KeptNotes | None:
         """Return the notes that were kept for this key."""
-        entry = self._store.find(Kind.NOTES, key)
+        payload = self._recall(Kind.NOTES, key)
+        return None if payload is None else unpack_notes(payload)
+
+    def keep_notes(self, key: CacheKey, notes: KeptNotes) -> None:
+        """Keep notes; where that cannot be, nothing happens but a line in the log."""
+        self._keep(Kind.NOTES, key, pack_notes(notes))
+
+    def recall_key(self, key: CacheKey) -> KeyEstimate | None:
+        """Return the key of a clip that was kept for this cache key."""
+        payload = self._recall(Kind.KEY, key)
+        return None if payload is None else KeyEstimate(*json.loads(payload))
+
+    def keep_key(self, key: CacheKey, estimate: KeyEstimate) -> None:
+        """Keep the key of a clip; where that cannot be, nothing happens but a line in the log."""
+        self._keep(Kind.KEY, key, json.dumps([estimate.key, estimate.confidence]).encode())
+
+    def _recall(self, kind: Kind, key: CacheKey) -> bytearray | None:
+        entry = self._store.find(kind, key)
         if entry is None:
             return None
         file, found = entry
         with file:
-            return unpack_notes(read_at(file, found.payload_at, found.payload_bytes))
+            return read_at(file, found.payload_at, found.payload_bytes)
 
-    def keep_notes(self, key: CacheKey, notes: KeptNotes) -> None:
-        """Keep notes; where that cannot be, nothing happens but a line in the log."""
-        payload = pack_notes(notes)
-        whole = pack_header(describe(Kind.NOTES, key, {}), len(payload), zlib.crc32(payload)) + payload
+    def _keep(self, kind: Kind, key: CacheKey, payload: bytes) -> None:
+        whole = pack_header(describe(kind, key, {}), len(payload), zlib.crc32(payload)) + payload
         if len(whole) > self._store.limit:
             return
         try:
             with PartialFile(self._store.partial_folder) as partial:
                 write_at(partial.file, 0, whole)
-                self._store.publish(partial, Kind.NOTES, key)
+                self._store.publish(partial, kind, key)
         except OSError as error:
-            _log.warning("notes are not kept: %s", error)
+            _log.warning("%s are not kept: %s" if kind is Kind.NOTES else "a %s is not kept: %s", kind, error)
 
     def recall_stem(self, key: CacheKey) -> Take | None:
         """Return the stem that was kept for this key, all of it checked."""

@@ -47,6 +47,7 @@ class Kind(StrEnum):
 
     STEM = "stem"
     NOTES = "notes"
+    KEY = "key"
 
 
 def entry_name(kind: Kind, key: CacheKey) -> str:

@@ -53,7 +53,15 @@ def _installed_as_prebuilt() -> Iterator[None]:
 def _import_madmom() -> Any:
     with _importing, _installed_as_prebuilt():
         package = importlib.import_module("madmom")
-    for name in ("models", "audio.signal", "audio.stft", "audio.spectrogram", "features.notes", "features.onsets"):
+    for name in (
+        "models",
+        "audio.signal",
+        "audio.stft",
+        "audio.spectrogram",
+        "features.key",
+        "features.notes",
+        "features.onsets",
+    ):
         importlib.import_module(f"madmom.{name}")
     return package
 

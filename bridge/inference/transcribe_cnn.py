@@ -17,7 +17,7 @@ from bridge.music.notes import Note, NoteKey, NoteUpdate
 from bridge.music.sound import Samples
 from bridge.units import Pitch, Seconds, Velocity
 
-ALGORITHM = 2
+ALGORITHM = 3
 """To be raised when the code may give other notes for the same stem: kept notes are then made anew."""
 
 

@@ -22,7 +22,7 @@ from bridge.music.sound import Samples
 from bridge.units import Pitch, Seconds, Velocity
 
 HOP = SAMPLE_RATE // FPS
-ALGORITHM = 2
+ALGORITHM = 3
 """To be raised when the code may give other notes for the same stem: kept notes are then made anew."""
 CORE = FPS
 """Frames whose activations a window gives."""

@@ -1,39 +1,91 @@
 """The transcribers by name; each loads its network when it is first asked for and stays loaded."""
 
-from collections.abc import Callable
-from difflib import SequenceMatcher
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bridge.errors import BridgeError, ErrorCode
+from bridge.inference.drum_map import GENERAL_MIDI, Drum
 from bridge.inference.recent_audio import SAMPLE_RATE
 from bridge.music.sound import Stem
+from bridge.session.parameters import PARAMETERS
 from bridge.session.ports import Transcriber
+from bridge.session.request import TranscriberName
+from bridge.units import Pitch
 
 if TYPE_CHECKING:
     from bridge.inference.device import DeviceName
 
-AUTO = "auto"
-"""The name of the default for the stem."""
+
+def auto_for(stem: Stem) -> TranscriberName:
+    """Return what `auto` takes for a stem: the best by measurement on recordings of such sources."""
+    match stem:
+        case Stem.VOCALS | Stem.BASS:
+            return TranscriberName.MONO
+        case Stem.DRUMS:
+            return TranscriberName.DRUMS
+        case Stem.OTHER:
+            return TranscriberName.MADMOM_CNN
 
 
-def _madmom_cnn(device: "DeviceName") -> Transcriber:
-    from bridge.inference.device import choose_device  # noqa: PLC0415  # as below
-    from bridge.inference.transcribe_cnn import MadmomCnn  # noqa: PLC0415  # seconds of torch and madmom, if asked for
+class LoadedTranscribers:
+    """Fulfils `Transcribers`.
 
-    return MadmomCnn(choose_device(device))
+    Args:
+        default: what a job has that names none.
+        device: where the piano's CNN runs; the other networks are too small to gain from a graphics card.
+        drum_keys: the MIDI key of each drum.
 
+    """
 
-def _madmom_rnn(device: "DeviceName") -> Transcriber:  # noqa: ARG001  # its steps are too small to be worth a graphics card
-    from bridge.inference.transcribe_rnn import MadmomRnn  # noqa: PLC0415  # as above
+    def __init__(
+        self,
+        default: TranscriberName = TranscriberName.AUTO,
+        device: "DeviceName" = "cpu",
+        drum_keys: Mapping[Drum, Pitch] = GENERAL_MIDI,
+    ) -> None:
+        self._default, self._device, self._drum_keys = default, device, drum_keys
+        self._loaded: dict[TranscriberName, Transcriber] = {}
 
-    return MadmomRnn()
+    def get(self, name: TranscriberName | None, stem: Stem, hold_ms: float) -> Transcriber:
+        """Return the named transcriber, or the default one for None; raises BridgeError NO_MODEL without its weights."""
+        wanted = self._default if name is None else name
+        if wanted is TranscriberName.AUTO:
+            wanted = auto_for(stem)
+        if wanted is TranscriberName.MONO:
+            from bridge.inference.transcribe_mono import MonoTranscriber, options_for  # noqa: PLC0415  # as below
 
+            # What it looks for depends on the stem; its network is loaded once, and needs no warming.
+            return MonoTranscriber(replace(options_for(stem), hold_ms=hold_ms))
+        if wanted not in self._loaded:
+            self._loaded[wanted] = _warm(self._load(wanted))
+        return self._loaded[wanted]
 
-_LOAD: dict[str, Callable[["DeviceName"], Transcriber]] = {"madmom-cnn": _madmom_cnn, "madmom-rnn": _madmom_rnn}
+    def warm_up(self) -> None:
+        """Load what each stem has by default."""
+        for stem in Stem:
+            self.get(None, stem, PARAMETERS["hold_ms"].default)
 
-NAMES = (AUTO, *_LOAD)
+    def _load(self, name: TranscriberName) -> Transcriber:
+        # Each imports its libraries when it is asked for, torch and madmom for seconds; the daemon's other processes never do.
+        match name:
+            case TranscriberName.MADMOM_CNN:
+                from bridge.inference.device import choose_device  # noqa: PLC0415
+                from bridge.inference.transcribe_cnn import MadmomCnn  # noqa: PLC0415
+
+                return MadmomCnn(choose_device(self._device))
+            case TranscriberName.MADMOM_RNN:
+                from bridge.inference.transcribe_rnn import MadmomRnn  # noqa: PLC0415
+
+                return MadmomRnn()
+            case TranscriberName.DRUMS:
+                from bridge.inference.transcribe_drums import Drums  # noqa: PLC0415
+
+                return Drums(self._drum_keys)
+            case _:
+                raise BridgeError(ErrorCode.INTERNAL, f"transcriber {name} has no loader")
 
 
 def _warm(transcriber: Transcriber) -> Transcriber:
@@ -43,29 +95,3 @@ def _warm(transcriber: Transcriber) -> Transcriber:
     transcription.feed(noise.astype(np.float32))
     transcription.finish()
     return transcriber
-
-
-class MadmomTranscribers:
-    """Fulfils `Transcribers`."""
-
-    def __init__(self, default: str = AUTO, device: "DeviceName" = "cpu") -> None:
-        self._default, self._device = default, device
-        self._loaded: dict[str, Transcriber] = {}
-
-    def get(self, name: str | None, stem: Stem) -> Transcriber:  # noqa: ARG002  # one default serves all stems
-        """Return the named transcriber, or the default one for None; `auto` is `madmom-cnn`.
-
-        Raises:
-            BridgeError: BAD_ARGUMENT with the valid names, the nearest first.
-
-        """
-        wanted = self._default if name is None else name
-        if wanted == AUTO:
-            wanted = "madmom-cnn"
-        if wanted not in _LOAD:
-            nearest = sorted(NAMES, key=lambda valid: -SequenceMatcher(None, wanted, valid).ratio())
-            message = f"unknown transcriber {wanted!r}, expected one of {', '.join(nearest)}"
-            raise BridgeError(ErrorCode.BAD_ARGUMENT, message)
-        if wanted not in self._loaded:
-            self._loaded[wanted] = _warm(_LOAD[wanted](self._device))
-        return self._loaded[wanted]

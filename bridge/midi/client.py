@@ -173,6 +173,9 @@ class PlayerProcess:
             raise BridgeError(ErrorCode.BAD_ARGUMENT, f"a part has no parameter {name!r} of its own, only: {expected}")
         self._post("override", part, name, value)
 
+    def set_key(self, parts: Sequence[PartId], key: int) -> None:
+        self._post("set_key", tuple(parts), key)
+
     def set_parameter(self, name: str, value: float) -> None:
         if name not in PARAMETERS:
             raise BridgeError(

@@ -5,6 +5,7 @@ what a later call changes is taken back by token, and the emitter sorts out whet
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from heapq import heappop
 from itertools import count
@@ -130,6 +131,14 @@ class Sequencer:
         if loaded is not None:
             self._voicing.set_for_part(loaded.part, name, value)
             self._reshape(loaded, name)
+
+    def set_key(self, parts: Iterable[PartId], key: int) -> None:
+        """Say the key of the clip that these parts are of; notes that sound keep their pitch."""
+        for part in parts:
+            loaded = self._parts.get(part)
+            if loaded is not None:
+                loaded.part = replace(loaded.part, key=key)
+                self._voicing.renew(loaded.part)
 
     def set_parameter(self, name: str, value: float) -> None:
         """Set a live parameter for all parts."""

@@ -28,6 +28,10 @@ class Voicing:
         self._own[part.id] = dict(part.overrides)
         self._shapes.pop(part.id, None)
 
+    def renew(self, part: Part) -> None:
+        """Work out anew what holds for a part, which has changed but for its own parameters."""
+        self._shapes.pop(part.id, None)
+
     def forget(self, part: Part) -> None:
         del self._own[part.id]
         self._shapes.pop(part.id, None)

@@ -48,6 +48,8 @@ def job_event(event: events.JobEvent) -> Published:
             return _job("result", event, event.stem.value, int(event.notes), *files, event.model)
         case events.Quality(_, stem, report):
             return Published(Topic.QUALITY, _quality(event.id, stem, report))
+        case events.KeyFound(_, estimate):
+            return _job("key", event, int(estimate.key), estimate.name, float(estimate.confidence))
         case events.Done():
             return _job("done", event)
         case events.Failed(_, code, message):

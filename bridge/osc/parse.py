@@ -16,7 +16,7 @@ from bridge.osc.table import INCOMING, MAX_ID_LENGTH, PARAM_PREFIX
 from bridge.osc.words import nearest, shorten, shown
 from bridge.session import commands
 from bridge.session.parameters import JOB_PARAMETERS
-from bridge.session.request import Follow, JobRequest, Sync
+from bridge.session.request import Follow, JobRequest, Sync, TranscriberName
 from bridge.units import JobId
 
 _OVERRIDES = ("channel", "program", "threshold", *JOB_PARAMETERS)
@@ -125,12 +125,11 @@ def _start(v: Mapping[str, Any]) -> commands.StartJob:
     follow = Follow(v.get("follow", Follow.TIME))
     if follow is Follow.TEMPO and "bpm" not in v:
         raise BridgeError(ErrorCode.BAD_ARGUMENT, "follow tempo needs bpm, the tempo of the clip itself")
-    for name in ("model", "transcriber"):
-        if name in v and not _MODEL_NAME.fullmatch(v[name]):
-            raise BridgeError(
-                ErrorCode.BAD_ARGUMENT,
-                f"{name} must be a name, not {shown(v[name])}; folders with models are named in the settings only",
-            )
+    if "model" in v and not _MODEL_NAME.fullmatch(v["model"]):
+        raise BridgeError(
+            ErrorCode.BAD_ARGUMENT,
+            f"model must be a name, not {shown(v['model'])}; folders with models are named in the settings only",
+        )
     return commands.StartJob(
         JobRequest(
             id=JobId(v["request_id"]),
@@ -147,7 +146,7 @@ def _start(v: Mapping[str, Any]) -> commands.StartJob:
             sync=Sync(v.get("sync", Sync.NOW)),
             loop=v.get("loop", False),
             model=v.get("model"),
-            transcriber=v.get("transcriber"),
+            transcriber=TranscriberName(v["transcriber"]) if "transcriber" in v else None,
             parameters={name: float(v[name]) for name in _OVERRIDES if name in v},
         )
     )

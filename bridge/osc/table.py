@@ -5,7 +5,7 @@ from dataclasses import replace
 from bridge.music.sound import Stem
 from bridge.osc.rows import ALL_TOPICS, Argument, Incoming, Kind, Outgoing, Topic
 from bridge.session.parameters import JOB_PARAMETERS, PARAMETERS, Parameter
-from bridge.session.request import Follow, Sync
+from bridge.session.request import Follow, Sync, TranscriberName
 
 API_VERSION = 1
 """Grows when an address changes its meaning; what is only added does not count."""
@@ -54,7 +54,7 @@ _JOB_PAIRS = (
     Argument("program", Kind.WHOLE, "MIDI program", 0, 127, optional=True, default="none is sent"),
     Argument("threshold", Kind.NUMBER, "confidence", 0, 1, optional=True, default="the live parameter"),
     Argument("model", Kind.TEXT, optional=True, default="the configured one"),
-    Argument("transcriber", Kind.TEXT, optional=True, default="the configured one"),
+    Argument("transcriber", Kind.CHOICE, choices=tuple(TranscriberName), optional=True, default="the configured one"),
     Argument("loop", Kind.SWITCH, optional=True, default="0"),
     *(
         replace(_parameter(PARAMETERS[name]), name=name, optional=True, default="the live parameter")
@@ -86,7 +86,7 @@ INCOMING: dict[str, Incoming] = {
             tuple(
                 _JOB + name
                 for name in (
-                    *("accepted", "progress", "ready", "behind", "result", "quality"),
+                    *("accepted", "progress", "ready", "behind", "key", "result", "quality"),
                     *("done", "failed", "cancelled", "unloaded"),
                 )
             ),
@@ -223,6 +223,13 @@ OUTGOING: dict[str, Outgoing] = {
                     *(("xcorr_max", ""), ("xcorr_max_null", "")),
                 )
             ),
+        ),
+        _job(
+            "key",
+            "the key that the clip is in, as the live parameter `key` has it, its name, and how probable it is among all",
+            _whole("key", "0 to 23"),
+            _text("name"),
+            _number("confidence", "0 to 1"),
         ),
         _job("done", "every note is known and every file written"),
         _job("failed", "the analysis ended early", _text("code"), _text("message")),

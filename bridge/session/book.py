@@ -19,6 +19,7 @@ from bridge.session.events import (
     Failed,
     JobEvent,
     JobState,
+    KeyFound,
     Progress,
     Ready,
     Result,
@@ -227,6 +228,9 @@ class JobBook:
                 return
             case Progress(_, stage, fraction):
                 job.progress(stage, fraction, self._surroundings.now())
+            case KeyFound(_, estimate):
+                job.key = estimate
+                self._player.set_key([(job.request.id, stem) for stem in job.parts], estimate.key)
             case Result():
                 log.info("job %s: %s, %d notes, %s", job.request.id, event.stem, event.notes, event.model)
         self._say(job, event)

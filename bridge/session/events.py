@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from bridge.errors import ErrorCode
+from bridge.music.key import KeyEstimate
 from bridge.music.notes import Extent, Note, NoteKey
 from bridge.music.quality import QualityReport
 from bridge.music.sound import Stem
@@ -93,6 +94,13 @@ class Quality(JobEvent):
 
     stem: Stem
     report: QualityReport
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFound(JobEvent):
+    """The key that the clip is in."""
+
+    estimate: KeyEstimate
 
 
 @dataclass(frozen=True, slots=True)

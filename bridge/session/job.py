@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bridge.music.key import KeyEstimate
 from bridge.music.sound import Stem
 from bridge.session.events import Cancelled, JobEvent, JobState, Stage, StretchNotes, Unloaded
 from bridge.session.lead import Lead
@@ -39,6 +40,8 @@ class Job:
     """Stems that the player was given."""
     parts: set[Stem] = field(default_factory=set)
     """Of those, the ones it still holds."""
+    key: KeyEstimate | None = None
+    """The clip's, once it is known."""
     answer: list[JobEvent] = field(default_factory=list)
     """What a repeated request hears again: accepted, and the endings there have been."""
     launched: bool = False

@@ -32,7 +32,8 @@ PARAMETERS: dict[str, Parameter] = {
             1.0,
             "confidence",
             "notes less sure than this stay silent; until it is set, each transcriber's own default holds"
-            " (madmom-cnn 0.55, the network's onset activation; madmom-rnn 0.35, its onset activation smoothed, at most 1)",
+            " (madmom-cnn 0.55, the network's onset activation; madmom-rnn 0.35, its onset activation smoothed, at most 1;"
+            " mono 0.3, how sure a voice is in a note's first frames; drums 0.4, the network's activation)",
         ),
         Parameter("transpose", 0, -48, 48, "semitones", "added to every pitch but the drums'", whole=True),
         Parameter("velocity", 1.0, 0.0, 4.0, "gain", "multiplies every velocity; the result stays within 1 to 127"),
@@ -41,6 +42,15 @@ PARAMETERS: dict[str, Parameter] = {
         *(
             Parameter(f"channel/{s}", DEFAULT_CHANNELS[s], 1, 16, "MIDI channel", f"where the {s} notes go", whole=True)
             for s in Stem
+        ),
+        Parameter(
+            "hold_ms",
+            80.0,
+            20.0,
+            500.0,
+            "ms",
+            "how long the transcriber mono waits before a pitch one semitone away is a note of its own, for what is transcribed"
+            " from then on: less for fast runs, more where vibrato breaks into notes",
         ),
         Parameter("min_length_ms", 0.0, 0.0, 1000.0, "ms", "notes known to be shorter stay silent"),
         Parameter(
@@ -129,6 +139,7 @@ PARAMETERS: dict[str, Parameter] = {
 }
 
 JOB_PARAMETERS = (
+    "hold_ms",
     "quantise",
     "swing",
     "grid",

@@ -18,10 +18,12 @@ from bridge.music.sound import Stem
 from bridge.music.tempo import Transport
 from bridge.session.clip_clock import playhead
 from bridge.session.events import JobEvent, Progress, Stage
+from bridge.session.key_line import KeyLine
 from bridge.session.ports import (
     Cache,
     CacheKey,
     CreateStemFile,
+    KeyEstimator,
     OpenClip,
     Separator,
     Separators,
@@ -42,6 +44,7 @@ class Pipeline:
 
     separators: Separators
     transcribers: Transcribers
+    keys: KeyEstimator
     cache: Cache
     open_clip: OpenClip
     decoding: str
@@ -94,6 +97,10 @@ class _Analysis:
         separator = pipeline.separators.load(work.request.model, work.request.stems)
         identity = pipeline.cache.identify(work.request)
         lines = {stem: self._line(stem, separator, identity) for stem in work.request.stems}
+        key = KeyLine(work, pipeline.keys, pipeline.cache, (*identity, pipeline.decoding), pipeline.open_clip)
+        self._say_all(key.recall())
+        if work.key_first:
+            self._say_all(key.find(None, self._still_here))
         self._progress(Stage.SEPARATING, 0.0)
         for line in lines.values():
             self._say_all(line.recall_notes())
@@ -102,7 +109,8 @@ class _Analysis:
         self._hear(lines.values())
         missing = {stem: line for stem, line in lines.items() if not line.separated}
         if missing:
-            self._separate(separator, lines, missing)
+            self._separate(separator, lines, missing, key)
+        self._say_all(key.find(None, self._still_here))
         while any(line.has_unheard for line in lines.values()):
             self._hear(lines.values())
         for line in lines.values():
@@ -133,7 +141,7 @@ class _Analysis:
                 model=separator.model,
                 sample_rate=separator.sample_rate,
                 channels=separator.channels,
-                transcriber=pipeline.transcribers.get(work.request.transcriber, stem),
+                transcriber=pipeline.transcribers.get(work.request.transcriber, stem, work.holds[stem]),
                 cache=pipeline.cache,
                 key=(*identity, pipeline.decoding, separator.fingerprint(stem), stem),
                 file=pipeline.create_stem_file(work.folder, stem, separator.sample_rate, separator.channels),
@@ -148,8 +156,10 @@ class _Analysis:
             if line.has_unheard:
                 self._say_all(line.hear(self._playhead(line.duration)))
 
-    def _separate(self, separator: Separator, lines: Mapping[Stem, StemLine], missing: Mapping[Stem, StemLine]) -> None:
-        """Separate what is not here yet, transcribing as it comes."""
+    def _separate(
+        self, separator: Separator, lines: Mapping[Stem, StemLine], missing: Mapping[Stem, StemLine], key: KeyLine
+    ) -> None:
+        """Separate what is not here yet, transcribing as it comes; after the first stretch, find the clip's key."""
         spare = _SpareTime()
         with self._pipeline.open_clip(self._work.request, separator.sample_rate, separator.channels) as clip:
             length = Seconds(clip.frames / clip.sample_rate)
@@ -158,6 +168,7 @@ class _Analysis:
             for stretch in separator.separate(clip, tuple(missing), lambda: self._playhead(length)):
                 for stem, samples in stretch.stems.items():
                     self._say_all(missing[stem].advance(stretch.start, samples))
+                self._say_all(key.find(clip, self._still_here))
                 self._hear(lines.values())
                 separated = min(line.separated_frames for line in missing.values())
                 self._progress(Stage.SEPARATING, separated / clip.frames)

@@ -28,6 +28,9 @@ class Surroundings:
     project_bpm: Callable[[], Bpm]
     channels: Callable[[], Mapping[Stem, int]]
     threshold: Callable[[], float | None]
+    hold_ms: Callable[[], float]
+    snapping: Callable[[], bool]
+    """Whether notes are snapped to their clip's estimated key unless a job says otherwise."""
     transport: Callable[[], Transport]
 
 
@@ -38,6 +41,13 @@ def work_of(job: Job, around: Surroundings) -> Work:
     def own(stem: Stem, name: str) -> float | None:
         return job.overrides.get(stem, {}).get(name, request.parameters.get(name))
 
+    def snaps(stem: Stem) -> bool:
+        return bool(around.snapping() if (value := own(stem, "snap")) is None else value)
+
+    def hold(stem: Stem) -> float:
+        value = own(stem, "hold_ms")
+        return around.hold_ms() if value is None else value
+
     channels = {stem: int(own(stem, "channel") or number) for stem, number in around.channels().items()}
     thresholds = {stem: own(stem, "threshold") for stem in request.stems}
     return Work(
@@ -46,6 +56,8 @@ def work_of(job: Job, around: Surroundings) -> Work:
         request.bpm or around.project_bpm(),
         channels,
         {stem: around.threshold() if value is None else value for stem, value in thresholds.items()},
+        {stem: hold(stem) for stem in request.stems},
+        any(snaps(stem) for stem in request.stems if stem is not Stem.DRUMS),
     )
 
 
@@ -65,6 +77,7 @@ def part_of(job: Job, event: StretchNotes) -> Part:
         bpm=request.bpm,
         loop=request.loop,
         program=None if program is None else int(program),
+        key=None if job.key is None else job.key.key,
         overrides={k: v for k, v in request.parameters.items() if k != "program"} | job.overrides.get(event.stem, {}),
     )
 

@@ -151,6 +151,9 @@ class Player(Protocol):
     def override(self, part: PartId, name: str, value: float) -> None:
         """Set a live parameter for one part."""
 
+    def set_key(self, parts: Sequence[PartId], key: int) -> None:
+        """Say the key of the clip that these parts are of, as `Part.key` has it."""
+
     def set_parameter(self, name: str, value: float) -> None:
         """Set a live parameter for all parts."""
 

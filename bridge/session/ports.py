@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from bridge.music.key import KeyEstimate
 from bridge.music.notes import Note, NoteUpdate, StemNotes
 from bridge.music.sound import Clip, Samples, Stem
 from bridge.music.tempo import TempoMap, Transport
 from bridge.session.events import JobEvent
-from bridge.session.request import JobRequest
+from bridge.session.request import JobRequest, TranscriberName
 from bridge.session.work import Work
 from bridge.units import JobId, Seconds
 
@@ -104,6 +105,21 @@ class Take(Protocol):
         """Let go of it; what was not kept is gone then. Idempotent."""
 
 
+class KeyEstimator(Protocol):
+    """What finds the key that a whole clip is in."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What its estimates depend on; the same one gives the same key for the same clip."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Hertz; the clip must come at this rate."""
+
+    def estimate(self, clip: Clip, heed: Callable[[], None]) -> KeyEstimate | None:
+        """Return the clip's key, None where it has none to be heard; `heed` is called on the way and may raise."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeptNotes:
     """What a transcriber made of a whole stem."""
@@ -130,6 +146,11 @@ class Cache(Protocol):
 
     def keep_notes(self, key: CacheKey, notes: KeptNotes) -> None:
         """Keep these for later; where that cannot be, nothing happens but a line in the log."""
+
+    def recall_key(self, key: CacheKey) -> KeyEstimate | None: ...
+
+    def keep_key(self, key: CacheKey, estimate: KeyEstimate) -> None:
+        """See `keep_notes`."""
 
     def recall_stem(self, key: CacheKey) -> Take | None: ...
 
@@ -168,8 +189,14 @@ class Separators(Protocol):
 class Transcribers(Protocol):
     """Where transcribers come from."""
 
-    def get(self, name: str | None, stem: Stem) -> Transcriber:
-        """Return the named transcriber or the default for the stem; raises BridgeError BAD_ARGUMENT with the valid names."""
+    def get(self, name: TranscriberName | None, stem: Stem, hold_ms: float) -> Transcriber:
+        """Return the named transcriber or the configured one; `hold_ms` is for those that follow one pitch.
+
+        Raises BridgeError NO_MODEL where its weights are not installed.
+        """
+
+    def warm_up(self) -> None:
+        """Load those that the settings choose, so that no first job waits for them; raises as `get` does."""
 
 
 OpenClip = Callable[[JobRequest, int, int], AbstractContextManager[Clip]]

@@ -27,6 +27,21 @@ class Sync(StrEnum):
     """Whenever the transport passes their place on the project timeline."""
 
 
+class TranscriberName(StrEnum):
+    """Ways of turning a stem into notes."""
+
+    AUTO = "auto"
+    """The one made for the stem."""
+    MADMOM_CNN = "madmom-cnn"
+    """Many notes at once: piano, guitar, whatever is neither voice nor bass nor drums."""
+    MADMOM_RNN = "madmom-rnn"
+    """Onsets only; durations are estimated."""
+    MONO = "mono"
+    """One note at a time: voice, bass, a wind instrument."""
+    DRUMS = "drums"
+    """The strokes of a kit."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobRequest:
     """One job. Optional values that are None take the daemon's setting when the job runs."""
@@ -51,6 +66,6 @@ class JobRequest:
     loop: bool = False
     """Play again from the start when the end is reached."""
     model: str | None = None
-    transcriber: str | None = None
+    transcriber: TranscriberName | None = None
     parameters: dict[str, float] = field(default_factory=dict)
     """Live parameters that this job overrides, by name: threshold, channel, program, ..."""

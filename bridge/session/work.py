@@ -26,3 +26,7 @@ class Work:
     """1 to 16."""
     thresholds: Mapping[Stem, float | None]
     """None where neither the job nor the live parameter sets one, and the transcriber's own holds."""
+    holds: Mapping[Stem, float]
+    """The live parameter `hold_ms`."""
+    key_first: bool
+    """Whether notes are to wait for the clip's key, as they are snapped to it."""

@@ -29,7 +29,14 @@ class Door:
         self.audio = folder / "melody.wav"
         write_melody(self.audio, 3.0)
         around = Surroundings(
-            folder, lambda: HostTime(0.0), lambda: Bpm(120.0), lambda: DEFAULT_CHANNELS, lambda: None, lambda: PARKED
+            folder=folder,
+            now=lambda: HostTime(0.0),
+            project_bpm=lambda: Bpm(120.0),
+            channels=lambda: DEFAULT_CHANNELS,
+            threshold=lambda: None,
+            hold_ms=lambda: 80.0,
+            snapping=lambda: False,
+            transport=lambda: PARKED,
         )
         self.book = JobBook(ScriptedEngine(), RecordingPlayer(), around)
         self.admission = Admission(self.book)

@@ -109,7 +109,8 @@ def test_doctor_names_what_is_there_and_what_to_do_about_the_rest(tmp_path: Path
     assert lines["OSC"].startswith("ok")
     assert lines["Models"].startswith("WRONG")
     assert "htdemux" in lines["Models"]
-    assert lines["Transcriber"].startswith("ok")
+    assert "mono" in lines["Transcriber of vocals"]
+    assert all(lines[f"Transcriber of {stem}"].startswith("ok") for stem in ("vocals", "drums", "bass", "other"))
     assert lines["Output folder"].startswith("ok")
 
 

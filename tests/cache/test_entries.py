@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.cache.entry import Kind, entry_name
+from bridge.music.key import KeyEstimate
 from bridge.music.notes import Note
 from bridge.session.ports import KeptNotes
 from tests.cache.rig import NOTES, STEM, cache_in, entries_in, files_below, keep_stem, recalled_stem, some_notes, sound
@@ -41,6 +42,13 @@ def test_notes_of_numpy_numbers_come_back_as_equal_plain_ones(tmp_path):
     assert found == note
     assert type(found.onset) is float
     assert type(found.pitch) is int
+
+
+@pytest.mark.parametrize("estimate", [KeyEstimate(0, 1.0), KeyEstimate(23, 0.1 + 0.2)])
+def test_a_key_comes_back_exactly_and_is_no_other_kind_of_entry(tmp_path, estimate):
+    cache_in(tmp_path).keep_key(NOTES, estimate)
+    assert cache_in(tmp_path).recall_key(NOTES) == estimate
+    assert cache_in(tmp_path).recall_notes(NOTES) is None
 
 
 @pytest.mark.parametrize("channels", [1, 2, 6])

@@ -26,7 +26,13 @@ from bridge.units import Bpm, HostTime, JobId, Seconds
 
 def work(name: str) -> Work:
     return Work(
-        JobRequest(JobId(name), Path("/x.wav")), Path("/out"), Bpm(120.0), {Stem.VOCALS: 3}, {Stem.VOCALS: None}
+        JobRequest(JobId(name), Path("/x.wav")),
+        Path("/out"),
+        Bpm(120.0),
+        channels={Stem.VOCALS: 3},
+        thresholds={Stem.VOCALS: None},
+        holds={Stem.VOCALS: 80.0},
+        key_first=False,
     )
 
 

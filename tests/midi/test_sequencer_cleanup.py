@@ -247,6 +247,16 @@ def test_pitches_are_snapped_to_the_given_key_before_the_estimated_one_and_befor
     assert [p for _, p in rig.times()] == [pitch]
 
 
+def test_a_key_that_becomes_known_holds_for_the_notes_to_come():
+    rig = loaded([note(0.0, 61, 0.1), note(0.3, 61, 0.1)])
+    rig.set_parameter("snap", 1)
+    rig.launch(VOCALS)
+    rig.run(0.2)
+    rig.sequencer.set_key([VOCALS, DRUMS], 0)
+    rig.run(0.5)
+    assert [p for _, p in rig.times()] == [61, 60]
+
+
 def test_drums_are_not_snapped():
     rig = loaded([note(0.0, 37)], DRUMS, key=0, overrides={"snap": 1})
     rig.launch(DRUMS)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import BridgeError, ErrorCode
+from bridge.music.key import KeyEstimate
 from bridge.music.quality import Measure, QualityReport
 from bridge.music.sound import Stem
 from bridge.music.tempo import TempoMap, Transport
@@ -29,6 +30,7 @@ EVENTS = [
     events.Behind("id", 1.5),
     events.Result("id", Stem.BASS, 12, Path("/out/bass.mid"), Path("/out/bass.wav"), "htdemucs"),
     events.Quality("id", Stem.BASS, REPORT),
+    events.KeyFound("id", KeyEstimate(21, 0.97)),
     events.Done("id"),
     events.Failed("id", ErrorCode.NO_MODEL, "no weights"),
     events.Cancelled("id"),

@@ -7,13 +7,14 @@ from typing import Self
 
 import numpy as np
 
+from bridge.music.key import KeyEstimate
 from bridge.music.notes import StemNotes
 from bridge.music.sound import Clip, Samples, Stem
 from bridge.music.tempo import PARKED, TempoMap, Transport
 from bridge.session.events import JobEvent
 from bridge.session.pipeline import Pipeline
 from bridge.session.ports import CacheKey, KeptNotes, Playhead, StemStretch
-from bridge.session.request import JobRequest
+from bridge.session.request import JobRequest, TranscriberName
 from bridge.session.work import Work
 from bridge.units import Bpm, JobId, Seconds
 from tests.session.gate import RATE, GateTranscriber
@@ -104,6 +105,7 @@ class MemoryCache:
 
     stems: dict[CacheKey, Samples] = field(default_factory=dict)
     notes: dict[CacheKey, KeptNotes] = field(default_factory=dict)
+    keys: dict[CacheKey, KeyEstimate] = field(default_factory=dict)
     takes: list[MemoryTake] = field(default_factory=list)
     contents: str = "song"
 
@@ -115,6 +117,12 @@ class MemoryCache:
 
     def keep_notes(self, key: CacheKey, notes: KeptNotes) -> None:
         self.notes[key] = notes
+
+    def recall_key(self, key: CacheKey) -> KeyEstimate | None:
+        return self.keys.get(key)
+
+    def keep_key(self, key: CacheKey, estimate: KeyEstimate) -> None:
+        self.keys[key] = estimate
 
     def recall_stem(self, key: CacheKey) -> MemoryTake | None:
         return self._take(key, self.stems[key]) if key in self.stems else None
@@ -154,6 +162,22 @@ class MemoryFile:
         self.state = "discarded"
 
 
+class LoudestKey:
+    """Fulfils `KeyEstimator`: a clip is in the key that its loudest sample says, in tenths."""
+
+    fingerprint = "loudest 1"
+
+    def __init__(self) -> None:
+        self.sample_rate = RATE
+        self.asked = 0
+
+    def estimate(self, clip: Clip, heed: Callable[[], None]) -> KeyEstimate | None:
+        self.asked += 1
+        heed()
+        loudest = float(np.abs(clip.read(0, clip.frames)).max())
+        return KeyEstimate(round(10 * loudest), 0.5) if loudest else None
+
+
 class Bench:
     """A pipeline with everything around it."""
 
@@ -161,6 +185,7 @@ class Bench:
         self.samples = samples
         self.separator = HalvingSeparator()
         self.transcriber = GateTranscriber()
+        self.keys = LoudestKey()
         self.cache = MemoryCache()
         self.clips = 0
         self.files: dict[Stem, MemoryFile] = {}
@@ -172,6 +197,7 @@ class Bench:
         self.pipeline = Pipeline(
             separators=self,
             transcribers=self,
+            keys=self.keys,
             cache=self.cache,
             open_clip=self._open_clip,
             decoding="arrays 1",
@@ -182,8 +208,11 @@ class Bench:
     def load(self, name: str | None, stems: Sequence[Stem]) -> HalvingSeparator:
         return self.separator
 
-    def get(self, name: str | None, stem: Stem) -> GateTranscriber:
+    def get(self, name: TranscriberName | None, stem: Stem, hold_ms: float) -> GateTranscriber:
         return self.transcriber
+
+    def warm_up(self) -> None:
+        pass
 
     def _open_clip(self, request: JobRequest, sample_rate: int, channels: int) -> ArrayClip:
         self.clips += 1
@@ -198,10 +227,20 @@ class Bench:
     ) -> None:
         self.midi |= {stem.stem: stem for stem in stems}
 
-    def run(self, *stems: Stem, threshold: float | None = None, **request: object) -> list[JobEvent]:
+    def run(
+        self, *stems: Stem, threshold: float | None = None, key_first: bool = False, **request: object
+    ) -> list[JobEvent]:
         """Run one job; return what it said."""
         asked = JobRequest(JobId("a"), Path("/song.wav"), stems=stems or (Stem.VOCALS,), **request)  # type: ignore[arg-type]
-        work = Work(asked, Path("/out"), Bpm(120.0), dict.fromkeys(Stem, 1), dict.fromkeys(Stem, threshold))
+        work = Work(
+            asked,
+            Path("/out"),
+            Bpm(120.0),
+            channels=dict.fromkeys(Stem, 1),
+            thresholds=dict.fromkeys(Stem, threshold),
+            holds=dict.fromkeys(Stem, 80.0),
+            key_first=key_first,
+        )
         self.heard = []
         self.pipeline.run(work, self.heard.append, self._cancelled, lambda: self.transport)
         return self.heard

@@ -75,6 +75,10 @@ class RecordingPlayer:
     def override(self, part: PartId, name: str, value: float) -> None:
         self.calls.append(("override", (part, name, value)))
 
+    def set_key(self, parts: Sequence[PartId], key: int) -> None:
+        assert all(part in self.loaded for part in parts)
+        self.calls.append(("set_key", (tuple(parts), key)))
+
     def set_parameter(self, name: str, value: float) -> None:
         self.calls.append(("set_parameter", (name, value)))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import BridgeError, ErrorCode
+from bridge.music.key import KeyEstimate
 from bridge.music.sound import Stem
 from bridge.music.tempo import PARKED, Transport
 from bridge.session.book import QUEUE_LENGTH, REPEAT_WINDOW, JobBook
@@ -19,6 +20,7 @@ from bridge.session.events import (
     Failed,
     JobEvent,
     JobState,
+    KeyFound,
     Ready,
     Stage,
     Unloaded,
@@ -44,6 +46,7 @@ class Desk:
     now: float = 100.0
     heard: list[JobEvent] = field(default_factory=list)
     threshold: float | None = None
+    snapping: bool = False
     transport: Transport = PARKED
 
     def __post_init__(self) -> None:
@@ -53,6 +56,8 @@ class Desk:
             project_bpm=lambda: Bpm(120.0),
             channels=lambda: DEFAULT_CHANNELS,
             threshold=lambda: self.threshold,
+            hold_ms=lambda: 80.0,
+            snapping=lambda: self.snapping,
             transport=lambda: self.transport,
         )
         self.book = JobBook(self.engine, self.player, settings)
@@ -398,3 +403,37 @@ def test_a_folder_is_named_by_clip_and_job_safely_and_differently() -> None:
     ]
     assert len({n.lower() for n in odd}) == len(odd)
     assert all(not set("/:") & set(n) and len(n.encode()) < 140 for n in odd)
+
+
+async def test_the_key_of_the_clip_reaches_the_parts_that_play_and_those_to_come(desk: Desk) -> None:
+    await desk.running(stems=(Stem.VOCALS, Stem.BASS))
+    desk.engine.find(stretch("a", 2.0, note(0.5)))
+    desk.engine.find(KeyFound(JobId("a"), KeyEstimate(21, 0.9)))
+    assert ("set_key", ((("a", Stem.VOCALS),), 21)) in desk.player.calls
+    desk.engine.find(stretch("a", 2.0, note(0.5), stem=Stem.BASS))
+    assert desk.player.loaded["a", Stem.BASS].key == 21
+    assert KeyFound(JobId("a"), KeyEstimate(21, 0.9)) in desk.heard
+
+
+@pytest.mark.parametrize(
+    ("everyone", "own", "stems", "first"),
+    [
+        (False, {}, (Stem.VOCALS,), False),
+        (True, {}, (Stem.VOCALS,), True),
+        (True, {}, (Stem.DRUMS,), False),
+        (True, {"snap": 0.0}, (Stem.VOCALS,), False),
+        (False, {"snap": 1.0}, (Stem.VOCALS,), True),
+    ],
+)
+async def test_only_what_is_snapped_waits_for_the_key(
+    desk: Desk, *, everyone: bool, own: dict[str, float], stems: tuple[Stem, ...], first: bool
+) -> None:
+    desk.snapping = everyone
+    desk.start(parameters=own, stems=stems)
+    work = await asyncio.wait_for(desk.engine.started.get(), 5)
+    assert work.key_first is first
+
+
+async def test_a_jobs_own_hold_comes_before_everyones(desk: Desk) -> None:
+    desk.start(parameters={"hold_ms": 40.0}, stems=(Stem.VOCALS,))
+    assert (await asyncio.wait_for(desk.engine.started.get(), 5)).holds == {Stem.VOCALS: 40.0}

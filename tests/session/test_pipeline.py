@@ -9,7 +9,7 @@ import pytest
 from bridge.errors import BridgeError, ErrorCode
 from bridge.music.sound import Stem
 from bridge.session import stem_line
-from bridge.session.events import JobEvent, Progress, Quality, Result, Stage, StretchNotes
+from bridge.session.events import JobEvent, KeyFound, Progress, Quality, Result, Stage, StretchNotes
 from bridge.session.request import Sync
 from bridge.session.work import JobCancelled
 from bridge.units import Seconds
@@ -201,3 +201,47 @@ def test_everything_that_was_opened_is_closed(bench: Bench) -> None:
     bench.run()
     assert all(take.closed for take in bench.cache.takes)
     assert bench.files[Stem.VOCALS].state == "closed"
+
+
+def keys(heard: list[JobEvent]) -> list[int]:
+    return [event.estimate.key for event in heard if isinstance(event, KeyFound)]
+
+
+def test_the_key_is_said_once_after_the_first_notes(bench: Bench) -> None:
+    heard = bench.run(Stem.VOCALS, Stem.BASS)
+    assert keys(heard) == [10]
+    kinds = [type(event) for event in heard]
+    assert kinds.index(StretchNotes) < kinds.index(KeyFound)
+    assert bench.clips == 1, "the clip that is open is the one it is estimated from"
+
+
+def test_notes_wait_for_the_key_that_they_are_snapped_to(bench: Bench) -> None:
+    kinds = [type(event) for event in bench.run(key_first=True)]
+    assert kinds.index(KeyFound) < kinds.index(StretchNotes)
+
+
+def test_a_key_is_estimated_once_and_kept(bench: Bench) -> None:
+    bench.run()
+    heard = bench.run(key_first=True)
+    assert keys(heard) == [10]
+    assert bench.keys.asked == 1
+    bench.cache.contents = "another song"
+    bench.run()
+    assert bench.keys.asked == 2
+
+
+def test_the_key_comes_from_a_clip_at_the_estimators_own_rate(bench: Bench) -> None:
+    bench.keys.sample_rate = 2 * bench.separator.sample_rate
+    assert keys(bench.run()) == [10]
+    assert bench.clips == 2
+
+
+def test_silence_has_no_key() -> None:
+    bench = Bench(np.zeros_like(SONG))
+    assert keys(bench.run()) == []
+
+
+def test_a_stem_that_is_kept_without_its_key_gets_one(bench: Bench) -> None:
+    bench.run()
+    bench.cache.keys.clear()
+    assert keys(bench.run()) == [10]
