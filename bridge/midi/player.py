@@ -119,6 +119,7 @@ class _Playback:
             "unload": sequencer.unload,
             "override": sequencer.override,
             "set_parameter": sequencer.set_parameter,
+            "set_key": sequencer.set_key,
             "set_transport": lambda transport: sequencer.set_transport(transport, _now()),
             "panic": self._panic,
             REPORT_STATISTICS: self._report_statistics,

@@ -301,3 +301,11 @@ async def test_real_time_priority_is_reported_as_it_was_granted(asked, tmp_path)
         assert played.player.realtime is (policy == os.SCHED_FIFO)
         assert asked or not played.player.realtime
         await asyncio.sleep(0)
+
+
+async def test_a_key_that_becomes_known_reaches_the_player(played, receiver):
+    played.player.set_parameter("snap", 1)
+    played.play(VOCALS, [note(0.3, 61, 0.1)], length=0.6)
+    played.player.set_key([VOCALS], 0)
+    await arrives(receiver, lambda: len(receiver.events) >= 2)
+    assert [event.place[1] for event in receiver.events] == [60, 60]
