@@ -9,6 +9,16 @@ from bridge.music.notes import Note
 from bridge.units import Pitch, Seconds, Velocity
 
 
+def open_midi(path: Path) -> mido.MidiFile:
+    """Return a file; raises BridgeError FILE_NOT_FOUND, BAD_ARGUMENT for what is no MIDI file."""
+    try:
+        return mido.MidiFile(path)
+    except FileNotFoundError:
+        raise BridgeError(ErrorCode.FILE_NOT_FOUND, f"there is no MIDI file {path}") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise BridgeError(ErrorCode.BAD_ARGUMENT, f"{path} cannot be read as a MIDI file: {error}") from error
+
+
 def read_notes(path: Path) -> list[Note]:
     """Return all notes of a file, in order of onset, confidence 1 as a file keeps none; one left open ends with the file.
 
@@ -16,12 +26,7 @@ def read_notes(path: Path) -> list[Note]:
         BridgeError: FILE_NOT_FOUND, BAD_ARGUMENT for what is no MIDI file.
 
     """
-    try:
-        file = mido.MidiFile(path)
-    except FileNotFoundError:
-        raise BridgeError(ErrorCode.FILE_NOT_FOUND, f"there is no MIDI file {path}") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise BridgeError(ErrorCode.BAD_ARGUMENT, f"{path} cannot be read as a MIDI file: {error}") from error
+    file = open_midi(path)
     begun: dict[tuple[int, int], tuple[float, int]] = {}
     notes: list[Note] = []
     now = 0.0

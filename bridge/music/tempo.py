@@ -4,67 +4,157 @@ A beat is a quarter note. Both are values: a tempo change or a seek is a new `Tr
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from math import inf
+from operator import attrgetter
 from typing import NamedTuple
 
+from bridge.music.bars import BarPosition, Signature, bar_at, bar_length, check_signatures, next_bar
+from bridge.music.ramps import Over, Piece, Ramp, ramp_seconds
 from bridge.units import Beats, Bpm, HostTime, Seconds
 
 SHORTEST_LOOP = Seconds(0.01)
 """A loop shorter than this does not act: it would be a buzz, and cost more than it plays."""
+_SAME_TIME = 1e-9
+"""Seconds by which a ramp may miss the point that it leads to."""
+_SECONDS, _BEATS = attrgetter("seconds"), attrgetter("beats")
 
 
 class TempoPoint(NamedTuple):
-    """Where a straight piece of a tempo map begins."""
+    """Where a piece of a tempo map begins."""
 
     seconds: Seconds
     beats: Beats
+    ramp: Ramp | None = None
+    """How the tempo goes from here to the next point; None for one tempo on the way."""
+
+
+class TempoChange(NamedTuple):
+    """A tempo from a beat on, as DAWs and files list them."""
+
+    beats: Beats
+    bpm: Bpm
+    ramp: Over | None = None
+    """Along what the tempo goes straight to that of the next change; None for a jump there."""
 
 
 @dataclass(frozen=True, slots=True)
 class TempoMap:
-    """Piecewise linear between (seconds, beats) points; `bpm` holds after the last one, the first piece before all."""
+    """Steady or ramped between (seconds, beats) points; before the first one as it begins there, after the last one `bpm`.
+
+    Defined for every second and beat, also below 0; both directions are analytic.
+    """
 
     points: tuple[TempoPoint, ...]
-    """Strictly increasing in both coordinates, at least one."""
+    """Strictly increasing in both coordinates, at least one; a ramp takes the seconds that lie between its points."""
     bpm: Bpm
     beats_per_bar: float = 4.0
+    """Before the first of the `signatures`, counted from beat 0."""
+    signatures: tuple[Signature, ...] = ()
+    """Time signatures, each from its beat on, in order."""
 
     def __post_init__(self) -> None:
         if not self.points:
             raise ValueError("a tempo map needs at least one point")
-        if not self.bpm > 0 or not self.beats_per_bar > 0:
+        if not 0 < self.bpm < inf or not 0 < self.beats_per_bar < inf:
             raise ValueError(f"bpm and beats per bar must be above 0, not {self.bpm} and {self.beats_per_bar}")
-        for a, b in zip(self.points, self.points[1:], strict=False):
-            if b.seconds <= a.seconds or b.beats <= a.beats:
+        for a, b in pairwise(self.points):
+            if not (b.seconds > a.seconds and b.beats > a.beats):
                 raise ValueError(f"tempo map points must increase: {a} is followed by {b}")
+            if a.ramp is not None:
+                _check_ramp(a, a.ramp, b)
+        if self.points[-1].ramp is not None:
+            raise ValueError(f"the tempo map's last point has a ramp to nowhere: {self.points[-1]}")
+        check_signatures(self.signatures)
 
     @classmethod
     def constant(cls, bpm: Bpm, beats_per_bar: float = 4.0) -> "TempoMap":
         """Beat 0 at second 0, one tempo throughout."""
         return cls((TempoPoint(Seconds(0.0), Beats(0.0)),), bpm, beats_per_bar)
 
-    def _piece(self, index: int) -> tuple[TempoPoint, float]:
-        """The point that a piece hangs on and its slope in beats a second."""
-        index = max(0, index)
+    @classmethod
+    def of_changes(
+        cls, changes: Sequence[TempoChange], beats_per_bar: float = 4.0, signatures: Sequence[Signature] = ()
+    ) -> "TempoMap":
+        """Beat 0 at second 0 and these tempi, in order of beats, at least one; the first holds before, the last after all.
+
+        Raises:
+            ValueError: changes that are not in order, or a tempo that is not above 0.
+
+        """
+        if not changes or not all(0 < change.bpm < inf for change in changes):
+            raise ValueError(f"a tempo map needs at least one tempo, all above 0, not {changes}")
+        ways = [Ramp(a.bpm, b.bpm if a.ramp else a.bpm, a.ramp or Over.BEATS) for a, b in pairwise(changes)]
+        lengths = [
+            ramp_seconds(way, Beats(b.beats - a.beats)) for way, (a, b) in zip(ways, pairwise(changes), strict=True)
+        ]
+        points = tuple(
+            TempoPoint(Seconds(seconds), change.beats, way if change.ramp else None)
+            for seconds, change, way in zip([0.0, *_running_sums(lengths)], changes, [*ways, None], strict=True)
+        )
+        found = cls(points, changes[-1].bpm, beats_per_bar, tuple(signatures))
+        zero = found.seconds_at(Beats(0.0))
+        return replace(found, points=tuple(p._replace(seconds=Seconds(p.seconds - zero)) for p in points))
+
+    def _piece(self, index: int) -> tuple[TempoPoint, Piece]:
+        """The point that a piece hangs on and how it goes on from there."""
+        if index < 0:
+            # What leads to the first point is as steady as the tempo is there.
+            point, piece = self._piece(0)
+            return point, Piece(piece.slope)
         if index >= len(self.points) - 1:
-            return self.points[-1], self.bpm / 60.0
+            return self.points[-1], Piece(self.bpm / 60.0)
         a, b = self.points[index], self.points[index + 1]
-        return a, (b.beats - a.beats) / (b.seconds - a.seconds)
+        if a.ramp is None:
+            return a, Piece((b.beats - a.beats) / (b.seconds - a.seconds))
+        return a, Piece.of(a.ramp, b.seconds - a.seconds, b.beats - a.beats)
 
     def beats_at(self, seconds: Seconds) -> Beats:
         """The beat that sounds at a project second."""
-        point, slope = self._piece(bisect_right(self.points, seconds, key=lambda p: p.seconds) - 1)
-        return Beats(point.beats + (seconds - point.seconds) * slope)
+        point, piece = self._piece(bisect_right(self.points, seconds, key=_SECONDS) - 1)
+        return Beats(point.beats + piece.beats(seconds - point.seconds))
 
     def seconds_at(self, beats: Beats) -> Seconds:
         """The project second at which a beat sounds."""
-        point, slope = self._piece(bisect_right(self.points, beats, key=lambda p: p.beats) - 1)
-        return Seconds(point.seconds + (beats - point.beats) / slope)
+        point, piece = self._piece(bisect_right(self.points, beats, key=_BEATS) - 1)
+        return Seconds(point.seconds + piece.seconds(beats - point.beats))
 
     def bpm_at(self, seconds: Seconds) -> Bpm:
-        """The tempo that holds from this second on."""
-        return Bpm(60.0 * self._piece(bisect_right(self.points, seconds, key=lambda p: p.seconds) - 1)[1])
+        """The tempo at this second; where it jumps, the one that holds from there on."""
+        point, piece = self._piece(bisect_right(self.points, seconds, key=_SECONDS) - 1)
+        return piece.bpm(seconds - point.seconds)
+
+    def beats_per_bar_at(self, beats: Beats) -> float:
+        """Quarter notes that a bar has by the time signature at a beat."""
+        return bar_length(self.signatures, self.beats_per_bar, beats)
+
+    def bar_at(self, beats: Beats) -> BarPosition:
+        """The bar that a beat lies in, and how far into it."""
+        return bar_at(self.signatures, self.beats_per_bar, beats)
+
+    def next_bar(self, beats: Beats) -> Beats:
+        """The first beat, this one or a later, at which a bar begins."""
+        return next_bar(self.signatures, self.beats_per_bar, beats)
+
+
+def _check_ramp(point: TempoPoint, ramp: Ramp, following: TempoPoint) -> None:
+    if not (0 < ramp.begin < inf and 0 < ramp.end < inf):
+        raise ValueError(f"a tempo map's ramp must have tempi above 0: {point}")
+    takes = ramp_seconds(ramp, Beats(following.beats - point.beats))
+    if abs(point.seconds + takes - following.seconds) > _SAME_TIME:
+        raise ValueError(f"the tempo map's ramp from {point} takes {takes} s and does not end at {following}")
+
+
+def _running_sums(values: Sequence[float]) -> Iterator[float]:
+    """The sums of the first one, two, ... values, compensated (Neumaier 1974): thousands of tempi lose no more than one does."""
+    total = lost = 0.0
+    for value in values:
+        following = total + value
+        lost += (total - following) + value if abs(total) >= abs(value) else (value - following) + total
+        total = following
+        yield total + lost
 
 
 class Loop(NamedTuple):
