@@ -66,9 +66,9 @@ class Score:
         return f"{self.precision:4.2f} {self.recall:4.2f} {self.f:4.2f}"
 
 
-def score(found: Notes, true: Notes, *, ends: bool) -> Score:
-    """Within 50 ms and 50 cents; `ends`: and the end within 50 ms or a fifth of the duration."""
-    pairs = _pairs(found, true, ends=ends)
+def score(found: Notes, true: Notes, *, ends: bool, near: float = NEAR_SECONDS) -> Score:
+    """Within `near`, 50 ms, and 50 cents; `ends`: and the end within 50 ms or a fifth of the duration."""
+    pairs = _pairs(found, true, ends=ends, near=near)
     sizes = len(found), len(true)
     return Score(pairs / max(1, sizes[0]), pairs / max(1, sizes[1]), 2 * pairs / max(1, sum(sizes)))
 
@@ -84,17 +84,25 @@ def velocity_correlation(found: Notes, true: Notes) -> float | None:
     return float(spearmanr(played, heard)[0])
 
 
-def _pairs(found: Notes, true: Notes, *, ends: bool) -> int:
-    return len(_match(found, true, ends=ends)) if len(found) and len(true) else 0
+def onset_errors(found: Notes, true: Notes) -> np.ndarray:
+    """By how many seconds the notes that were found begin too late."""
+    if not len(found) or not len(true):
+        return np.empty(0)
+    matched = np.array(_match(found, true, ends=False), dtype=int).reshape(-1, 2)
+    return found.onset[matched[:, 1]] - true.onset[matched[:, 0]]
 
 
-def _match(found: Notes, true: Notes, *, ends: bool) -> list[tuple[int, int]]:
+def _pairs(found: Notes, true: Notes, *, ends: bool, near: float) -> int:
+    return len(_match(found, true, ends=ends, near=near)) if len(found) and len(true) else 0
+
+
+def _match(found: Notes, true: Notes, *, ends: bool, near: float = NEAR_SECONDS) -> list[tuple[int, int]]:
     matched: list[tuple[int, int]] = mir.match_notes(
         true.intervals,
         true.hertz,
         found.intervals,
         found.hertz,
-        onset_tolerance=NEAR_SECONDS,
+        onset_tolerance=near,
         pitch_tolerance=NEAR_CENTS,
         offset_ratio=NEAR_SHARE if ends else None,
         offset_min_tolerance=NEAR_SECONDS,

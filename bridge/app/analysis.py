@@ -53,7 +53,8 @@ def build_pipeline(settings: Settings, threads: int) -> Pipeline:
 
 def transcribers(settings: Settings) -> LoadedTranscribers:
     """The ways of turning stems into notes."""
-    return LoadedTranscribers(settings.inference.transcriber, settings.inference.device, settings.drum_keys)
+    chosen = settings.inference
+    return LoadedTranscribers(chosen.transcriber, chosen.device, settings.drum_keys, refine_onsets=chosen.refine_onsets)
 
 
 def analysis_cache(settings: Settings) -> AnalysisCache:

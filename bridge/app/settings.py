@@ -67,6 +67,7 @@ class InferenceSettings(_Section):
     transcriber: Annotated[TranscriberName, Field(strict=False)] = TranscriberName.AUTO
     warm_start: bool = True
     stall_s: Annotated[float, Field(ge=5, le=3600)] = 300.0
+    refine_onsets: bool = False
 
 
 class DrumSettings(_Section):

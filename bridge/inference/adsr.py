@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bridge.inference.attack import on_grid
 from bridge.inference.cnn import Activations
 from bridge.inference.madmom_models import KEYS, LOWEST_PITCH, madmom
 from bridge.inference.spectrogram import FPS
@@ -26,6 +27,13 @@ from bridge.units import Pitch, Seconds, Velocity
 
 VelocityAt = Callable[[int, Pitch], Velocity]
 """(frame of the onset, pitch) -> velocity."""
+OnsetAt = Callable[[int, Pitch], Seconds]
+"""(frame of the onset, pitch) -> when the note begins: half a frame before that at the earliest, three frames after it at the latest."""
+
+
+def at_frame(frame: int, _: Pitch) -> Seconds:
+    """When a frame is, which is where madmom's notes begin."""
+    return Seconds(frame / FPS)
 
 
 @dataclass(slots=True)
@@ -34,7 +42,8 @@ class _Run:
 
     onset: int
     seen: int
-    velocity: Velocity | None = None
+    heard: tuple[Seconds, Velocity] | None = None
+    """When its note begins, and how loud."""
     given: Note | None = None
     states: int = 0
     """Bit n is set if state n was passed."""
@@ -45,13 +54,14 @@ class _Run:
 class NoteTracker:
     """Follows all keys at once.
 
-    `velocity` is asked once for each run: when its note is first given, or else at the end of the call in which its onset
-    was decided.
+    `velocity` and `onset` are asked once for each run: when its note is first given, or else at the end of the call in which its
+    onset was decided. A run lasts three frames at least and begins a frame after the last one's end, so that notes of a key last a
+    while and do not overlap, wherever within its bounds `onset` puts them.
     """
 
-    def __init__(self, velocity: VelocityAt) -> None:
+    def __init__(self, velocity: VelocityAt, onset: OnsetAt = at_frame) -> None:
         model = madmom.features.notes.ADSRNoteTrackingProcessor(onset_threshold=0.0, pitch_offset=LOWEST_PITCH)
-        self._velocity = velocity
+        self._velocity, self._onset = velocity, onset
         self._viterbi = OnlineViterbi(model.hmm, KEYS)
         self._silence, self._attack, self._release = model.st.silence, model.st.attack, model.st.release
         self._complete = sum(1 << state for state in range(self._attack, self._release))
@@ -71,7 +81,7 @@ class NoteTracker:
 
     @property
     def known(self) -> int:
-        """Every note that begins before this frame was given."""
+        """Every note whose onset was decided to be before this frame was given."""
         undecided = self._viterbi.decided - (self._last == self._attack)
         for key, run in self._runs.items():
             if run.given is None:
@@ -133,22 +143,19 @@ class NoteTracker:
         run.confidence = max(run.confidence, onset)
         run.seen = end
 
-    def _ask(self, key: int, run: _Run) -> Velocity:
-        if run.velocity is None:
-            run.velocity = self._velocity(run.onset, self._pitch(key))
-        return run.velocity
+    def _ask(self, key: int, run: _Run) -> tuple[Seconds, Velocity]:
+        if run.heard is None:
+            pitch = self._pitch(key)
+            run.heard = self._onset(run.onset, pitch), self._velocity(run.onset, pitch)
+        return run.heard
 
     def _give(self, key: int, run: _Run, ended: int | None) -> None:
         """Give the run's note, if it is one and not the same as given before."""
         if run.states & self._complete != self._complete or run.sounding < self._note_threshold:
             return
-        note = Note(
-            onset=Seconds(run.onset / FPS),
-            duration=None if ended is None else Seconds((ended - run.onset) / FPS),
-            pitch=self._pitch(key),
-            velocity=self._ask(key, run),
-            confidence=run.confidence,
-        )
+        onset, velocity = self._ask(key, run)
+        duration = None if ended is None else on_grid(ended / FPS - onset)
+        note = Note(onset, duration, self._pitch(key), velocity, run.confidence)
         if note != run.given:
             run.given = note
             self._changed[note.key] = note

@@ -18,6 +18,14 @@ Bend = tuple[tuple[Seconds, float], ...]
 """Seconds from the note's onset, rising from 0, and cents above the note's pitch; each holds until the next."""
 
 
+def moved(bend: Bend, by: Seconds) -> Bend:
+    """Return the bend of the same note with its onset so much later, or below 0 earlier: it sounds as it did, from the onset on."""
+    before = sum(at <= by for at, _ in bend[1:])
+    return tuple(
+        (Seconds(max(0.0, at - by) if place else 0.0), cents) for place, (at, cents) in enumerate(bend[before:])
+    )
+
+
 class BendTracker:
     """Follows one note, frame by frame; what it has said stays as more frames come.
 

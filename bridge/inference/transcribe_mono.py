@@ -2,16 +2,20 @@
 
 The network hears 96 ms beyond a frame's middle and gives two frames at a time; a note is decided when no other
 reading is nearly as good any more, 80 to 320 ms of frames after its onset. It is given then, with its onset and pitch
-for good; its bend is carried on as it sounds, and its duration given once its end is decided in the same way.
+for good; its bend is carried on as it sounds, and its duration given once its end is decided in the same way. If asked to,
+it puts each onset where the attack is in the waveform. A note that leads straight to the next one ends there, and its end is given
+a frame later for that.
 """
 
 from collections import deque
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
+from math import ceil
 
 from bridge.errors import BridgeError, ErrorCode
-from bridge.inference.mono_bend import BendTracker
+from bridge.inference import attack
+from bridge.inference.mono_bend import BendTracker, moved
 from bridge.inference.mono_frames import Frame, FrameStream
 from bridge.inference.mono_network import HOP, PitchNetwork
 from bridge.inference.mono_notes import Ended, Found, Segmentation, Segmenter
@@ -67,7 +71,7 @@ class MonoTranscriber:
     name = "mono"
     threshold = 0.3
 
-    def __init__(self, options: MonoOptions = MonoOptions()) -> None:
+    def __init__(self, options: MonoOptions = MonoOptions(), *, refine_onsets: bool = False) -> None:
         """Raise BridgeError NO_MODEL where the weights are not installed, BAD_ARGUMENT for options out of range."""
         if not LOWEST <= options.lowest < options.highest <= HIGHEST:
             asked = f"{options.lowest} to {options.highest}"
@@ -76,18 +80,19 @@ class MonoTranscriber:
         for what, value in (("hold_ms", options.hold_ms), ("attack_db", options.attack_db)):
             if not 0.0 < value < float("inf"):
                 raise BridgeError(ErrorCode.BAD_ARGUMENT, f"{what} is {value}, expected a number above 0")
-        self._options = options
+        self._options, self._refine_onsets = options, refine_onsets
         self._network = _load_network()
 
     @property
     def fingerprint(self) -> str:
         """A digest of all that the notes of a stem depend on, but for the stem."""
-        return text_digest(ALGORITHM, self._options, self._network.fingerprint)
+        refined = (attack.FINGERPRINT,) if self._refine_onsets else ()
+        return text_digest(ALGORITHM, self._options, self._network.fingerprint, *refined)
 
     def start(self, sample_rate: int) -> "MonoTranscription":
         """Begin a stem; raises BridgeError NOT_SUPPORTED unless the rate is 44100 Hz."""
         require_rate(sample_rate)
-        return MonoTranscription(self._network, self._options)
+        return MonoTranscription(self._network, self._options, refine_onsets=self._refine_onsets)
 
 
 @dataclass(slots=True)
@@ -95,6 +100,8 @@ class _Open:
     """The note that has been found and has not ended."""
 
     note: Note
+    late: Seconds
+    """How long after its first frame's beginning the note begins; below 0: before it."""
     bend: BendTracker
     given: int = 0
     """The frame up to which its bend has been given."""
@@ -103,7 +110,12 @@ class _Open:
 class MonoTranscription:
     """Fulfils `Transcription`; keeps about half a second of audio."""
 
-    def __init__(self, network: PitchNetwork, options: MonoOptions) -> None:
+    def __init__(self, network: PitchNetwork, options: MonoOptions, *, refine_onsets: bool) -> None:
+        self._refine_onsets = refine_onsets
+        self._before = attack.BEFORE if refine_onsets else 0
+        """What an onset to come needs of the samples before its frame."""
+        self._early = attack.EARLIEST if refine_onsets else Seconds(0.0)
+        """How much before its frame a note may begin."""
         self._audio = RecentAudio()
         stretch = 1.0 if options.lowest >= _LOWEST_UNSTRETCHED else _STRETCH
         self._frames = FrameStream(network, self._audio, stretch, options.lowest - 1, options.highest + 1)
@@ -113,6 +125,10 @@ class MonoTranscription:
             self._period, Segmentation(hold, options.attack_db, options.lowest, options.highest)
         )
         self._open: _Open | None = None
+        self._ending: tuple[_Open, int] | None = None
+        """A note that was ended by the frame named, and may end with the next one's onset instead."""
+        self._ended = Seconds(0.0)
+        """When the last note that was given whole ended."""
         self._heard: deque[Frame] = deque()
         """The frames from `_first` on: what a note to be found may begin with, or the open one's bend go on with."""
         self._first = 0
@@ -122,8 +138,9 @@ class MonoTranscription:
         notes: dict[NoteKey, Note] = {}
         for _ in self._audio.take(samples):
             self._cut(self._frames.advance(), notes)
-            self._audio.forget(min(self._frames.needs, int(self._time(self._segmenter.known) * SAMPLE_RATE)))
-        return _update(notes, self._time(self._segmenter.known))
+            known = self._time(self._segmenter.known)
+            self._audio.forget(min(self._frames.needs, int(known * SAMPLE_RATE) - self._before))
+        return _update(notes, Seconds(max(0.0, self._time(self._segmenter.known) - self._early)))
 
     def finish(self) -> NoteUpdate:
         """Return the rest; every note has its duration now."""
@@ -131,6 +148,7 @@ class MonoTranscription:
         self._cut(self._frames.finish(), notes)
         for event in self._segmenter.finish():
             self._follow(event, notes)
+        self._end(None, notes)
         return _update(notes, Seconds(self._audio.frames / SAMPLE_RATE))
 
     def _cut(self, frames: list[Frame], notes: dict[NoteKey, Note]) -> None:
@@ -138,11 +156,13 @@ class MonoTranscription:
         self._heard.extend(frames)
         for event in self._segmenter.feed(frames):
             self._follow(event, notes)
+        if self._ending is not None and self._ending[1] < self._segmenter.known:
+            self._end(None, notes)
         sounding = self._open
         if sounding is not None:
             self._bend(sounding, self._first + len(self._heard))
             if sounding.bend.frame - sounding.given >= BEND_EVERY:
-                self._give(sounding, None, notes)
+                self._give(sounding, None, None, notes)
         while (
             self._heard
             and self._first < self._segmenter.known
@@ -153,29 +173,44 @@ class MonoTranscription:
 
     def _follow(self, event: Found | Ended, notes: dict[NoteKey, Note]) -> None:
         if isinstance(event, Found):
-            onset = self._time(event.begin)
+            onset = begin = self._time(event.begin)
+            if self._refine_onsets:
+                onset = attack.onset_at(self._audio, round(begin * SAMPLE_RATE), event.pitch)
+                self._end(onset if self._ending is not None and self._ending[1] == event.begin else None, notes)
+                onset = max(self._ended, onset)
             confidence = min(max(2.0 * event.voicing - 1.0, 0.0), 1.0)
-            velocity = velocity_at(self._audio, int(onset * SAMPLE_RATE), None)
+            velocity = velocity_at(self._audio, int(begin * SAMPLE_RATE), None)
             note = Note(onset, None, event.pitch, velocity, confidence)
-            self._open = _Open(note, BendTracker(event.begin, event.pitch, self._period))
-            self._bend(self._open, self._segmenter.known)
-            self._give(self._open, None, notes)
+            self._open = _Open(note, Seconds(onset - begin), BendTracker(event.begin, event.pitch, self._period))
+            # A bend that was given may only grow: what lies before an onset that was moved is to be known.
+            self._bend(self._open, max(self._segmenter.known, event.begin + ceil(self._early / self._period) + 1))
+            self._give(self._open, None, None, notes)
         else:
             assert self._open is not None, "a note ends that was never found"
             self._bend(self._open, event.end)
-            self._give(self._open, event.end, notes)
-            self._open = None
+            self._ending, self._open = (self._open, event.end), None
+            if not self._refine_onsets:
+                self._end(None, notes)
+
+    def _end(self, at: Seconds | None, notes: dict[NoteKey, Note]) -> None:
+        """Give the note that was ended whole, if there is one: until then, or else until the frame that ended it."""
+        if self._ending is not None:
+            sounding, frame = self._ending
+            self._ending = None
+            self._ended = self._time(frame) if at is None else at
+            self._give(sounding, frame, self._ended, notes)
 
     def _bend(self, sounding: "_Open", until: int) -> None:
         """Follow the note's pitch up to a frame."""
         begin = sounding.bend.frame - self._first
         sounding.bend.follow(islice(self._heard, begin, max(begin, until - self._first)))
 
-    def _give(self, sounding: "_Open", end: int | None, notes: dict[NoteKey, Note]) -> None:
-        """Give the note as it is now; `end` is the frame after its last, None while it sounds."""
+    def _give(self, sounding: "_Open", frame: int | None, end: Seconds | None, notes: dict[NoteKey, Note]) -> None:
+        """Give the note as it is now; `frame` is the one after its last, and `end` when it is over, both None while it sounds."""
         sounding.given = sounding.bend.frame
-        duration = None if end is None else Seconds(self._time(end) - sounding.note.onset)
-        notes[sounding.note.key] = replace(sounding.note, duration=duration, bend=sounding.bend.bend(end))
+        duration = None if end is None else Seconds(end - sounding.note.onset)
+        bend = moved(sounding.bend.bend(frame), sounding.late)
+        notes[sounding.note.key] = replace(sounding.note, duration=duration, bend=bend)
 
     def _time(self, frame: int) -> Seconds:
         """When a frame begins: its time is that of its middle, and the one before reaches half way."""
