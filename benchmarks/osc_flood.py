@@ -37,6 +37,9 @@ class Acceptor:
         if isinstance(command, StartJob):
             client.send(say.job_event(Accepted(command.request.id)).message)
 
+    def hear(self, _: OscMessage) -> bool:
+        return False
+
     def snapshot(self, _: Topic) -> Sequence[OscMessage]:
         return []
 

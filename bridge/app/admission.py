@@ -5,13 +5,12 @@ about the job meanwhile waits until it is accepted or refused, so that a quick c
 """
 
 import asyncio
-import contextlib
 import logging
-import threading
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from bridge.app.aside import PATIENCE, in_a_thread
 from bridge.audio.clip import check_region
 from bridge.audio.source import probe
 from bridge.errors import BridgeError, ErrorCode
@@ -25,8 +24,6 @@ log = logging.getLogger("bridge.jobs")
 Refuse = Callable[[BridgeError], None]
 """Tells the one who asked why there will be no job."""
 
-PATIENCE = 10.0
-"""Seconds that a file system may take to open a file."""
 AT_A_TIME = 32
 """Requests whose files are being looked at; more is a flood or a dead disk."""
 
@@ -84,7 +81,7 @@ class Admission:
     async def _decide(self, request: JobRequest, audience: Audience, refuse: Refuse) -> None:
         try:
             async with asyncio.timeout(PATIENCE):
-                await _in_a_thread(partial(_look_at, request))
+                await in_a_thread(partial(_look_at, request))
             self._book.start(request, audience)
         except BridgeError as error:
             refuse(error)
@@ -104,32 +101,6 @@ class Admission:
 
 def _nothing_to_end(_: BridgeError) -> None:
     """The request was refused, and its requester was told: there is nothing left that could be said of ending it."""
-
-
-async def _in_a_thread(call: Callable[[], None]) -> None:
-    """Run a call in a thread of its own, which may stay behind: a pool would run out of threads that a dead disk holds."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
-
-    def finish(error: Exception | None) -> None:
-        if done.done():
-            return
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(error)
-
-    def work() -> None:
-        error: Exception | None = None
-        try:
-            call()
-        except Exception as raised:  # noqa: BLE001 - it is raised again where it is awaited
-            error = raised
-        with contextlib.suppress(RuntimeError):  # The loop has ended meanwhile.
-            loop.call_soon_threadsafe(finish, error)
-
-    threading.Thread(target=work, name="look at a file", daemon=True).start()
-    await done
 
 
 def _look_at(request: JobRequest) -> None:

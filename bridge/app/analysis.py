@@ -7,6 +7,7 @@ from bridge.app.settings import Settings
 from bridge.audio.clip import DECODING, FileClip, open_clip
 from bridge.audio.stem_file import AudioStemFile, StemFormat
 from bridge.cache.cache import AnalysisCache
+from bridge.inference.beats import MadmomBeats
 from bridge.inference.key import MadmomKeys
 from bridge.inference.models import ModelLoader, ModelOptions
 from bridge.inference.transcribers import LoadedTranscribers
@@ -43,6 +44,7 @@ def build_pipeline(settings: Settings, threads: int) -> Pipeline:
         separators=ModelLoader(model_options(settings, threads)),
         transcribers=transcribers(settings),
         keys=MadmomKeys(),
+        beats=MadmomBeats(),
         cache=analysis_cache(settings),
         open_clip=clip,
         decoding=DECODING,

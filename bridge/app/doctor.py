@@ -15,7 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from bridge.app.analysis import analysis_cache, model_options, transcribers
-from bridge.app.daemon import osc_runner, player_options
+from bridge.app.daemon import osc_runner
+from bridge.app.options import player_options
 from bridge.app.send import local
 from bridge.app.settings import Settings, default_config_path
 from bridge.errors import BridgeError
@@ -131,6 +132,10 @@ class _Nobody:
 
     def handle(self, command: Command, client: Reporter) -> None:
         pass
+
+    def hear(self, message: OscMessage) -> bool:
+        del message
+        return False
 
     def snapshot(self, topic: Topic) -> Sequence[OscMessage]:
         del topic

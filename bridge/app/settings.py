@@ -11,9 +11,14 @@ from typing import Annotated, Literal
 from platformdirs import user_cache_path, user_config_path, user_music_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bridge.clock.ableton import ANSWERS, AbletonSource
+from bridge.clock.ardour import ArdourSource
+from bridge.clock.bitwig import BitwigSource
+from bridge.clock.reaper import ReaperSource
 from bridge.errors import BridgeError, ErrorCode
 from bridge.inference.drum_map import GENERAL_MIDI, Drum
 from bridge.music.sound import Stem
+from bridge.session.commands import ClockName
 from bridge.session.parameters import DEFAULT_CHANNELS, PARAMETERS
 from bridge.session.request import TranscriberName
 from bridge.units import Pitch
@@ -39,9 +44,11 @@ class MidiSettings(_Section):
 
     backend: Literal["auto", "jack", "alsa", "coremidi", "windows", "recording"] = "auto"
     port: Annotated[str, Field(min_length=1, max_length=60)] = "StemBridge"
+    input: Annotated[str, Field(max_length=60)] = "StemBridge in"
     jack_server: str = ""
     lookahead_ms: Annotated[float, Field(ge=5, le=200)] = 20.0
     late_tolerance_ms: Annotated[float, Field(ge=0, le=1000)] = 50.0
+    offset_ms: Annotated[float, Field(ge=-1000, le=1000)] = 0.0
     realtime: bool = True
     recording: str = ""
 
@@ -65,9 +72,9 @@ class InferenceSettings(_Section):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     threads: Annotated[int, Field(ge=0, le=256)] = 0
     transcriber: Annotated[TranscriberName, Field(strict=False)] = TranscriberName.AUTO
+    refine_onsets: bool = False
     warm_start: bool = True
     stall_s: Annotated[float, Field(ge=5, le=3600)] = 300.0
-    refine_onsets: bool = False
 
 
 class DrumSettings(_Section):
@@ -105,6 +112,23 @@ class TransportSettings(_Section):
     bpm: Annotated[float, Field(ge=20, le=999)] = 120.0
 
 
+class ClockSettings(_Section):
+    """Who says where the project is, where to find him, and who is told by us."""
+
+    source: Annotated[ClockName, Field(strict=False)] = ClockName.AUTO
+    tempo_map: str = ""
+    ardour: str = f"127.0.0.1:{ArdourSource.port}"
+    ableton: str = f"127.0.0.1:{AbletonSource.port}"
+    ableton_answers: Annotated[int, Field(ge=1, le=65535)] = ANSWERS
+    bitwig: str = f"127.0.0.1:{BitwigSource.port}"
+    reaper: str = f"127.0.0.1:{ReaperSource.port}"
+    pointer: Literal["sixteenths", "ticks"] = "sixteenths"
+    mtc_origin_s: Annotated[float, Field(ge=0, le=86400)] = 0.0
+    link_quantum: Annotated[float, Field(ge=1, le=64)] = 4.0
+    send_midi: bool = False
+    send_link: bool = False
+
+
 class ParameterSettings(_Section):
     """Live parameters at the start; a threshold below 0 leaves it to each transcriber."""
 
@@ -123,6 +147,7 @@ class ParameterSettings(_Section):
     swing: Annotated[float, Field(ge=0.5, le=0.75)] = 0.5
     bend: Annotated[int, Field(ge=0, le=2)] = 0
     bend_range: Annotated[int, Field(ge=1, le=48)] = 2
+    chase: Annotated[int, Field(ge=0, le=1)] = 0
 
 
 class LogSettings(_Section):
@@ -142,6 +167,7 @@ class Settings(_Section):
     cache: CacheSettings = CacheSettings()
     output: OutputSettings = OutputSettings()
     transport: TransportSettings = TransportSettings()
+    clock: ClockSettings = ClockSettings()
     parameters: ParameterSettings = ParameterSettings()
     log: LogSettings = LogSettings()
 

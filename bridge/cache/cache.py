@@ -16,11 +16,15 @@ from bridge.cache.sources import SourceIndex
 from bridge.cache.store import EntryStore, Usage
 from bridge.cache.takes import PartialTake, StemTake, entry_bytes, make_room, stem_bytes
 from bridge.errors import BridgeError, ErrorCode
+from bridge.music.beat_track import BeatTrack
 from bridge.music.key import KeyEstimate
 from bridge.session.ports import CacheKey, KeptNotes, Take
 from bridge.session.request import JobRequest
 
 _log = logging.getLogger("bridge.cache")
+
+
+_SAID = {Kind.NOTES: "notes are", Kind.KEY: "a key is", Kind.BEATS: "beats are"}
 
 
 class AnalysisCache:
@@ -65,6 +69,18 @@ class AnalysisCache:
         """Keep the key of a clip; where that cannot be, nothing happens but a line in the log."""
         self._keep(Kind.KEY, key, json.dumps([estimate.key, estimate.confidence]).encode())
 
+    def recall_beats(self, key: CacheKey) -> BeatTrack | None:
+        """Return the beats of a clip that were kept for this cache key."""
+        payload = self._recall(Kind.BEATS, key)
+        if payload is None:
+            return None
+        beats, downbeats, confidence = json.loads(payload)
+        return BeatTrack(tuple(beats), tuple(downbeats), confidence)
+
+    def keep_beats(self, key: CacheKey, track: BeatTrack) -> None:
+        """Keep the beats of a clip; where that cannot be, nothing happens but a line in the log."""
+        self._keep(Kind.BEATS, key, json.dumps([track.beats, track.downbeats, track.confidence]).encode())
+
     def _recall(self, kind: Kind, key: CacheKey) -> bytearray | None:
         entry = self._store.find(kind, key)
         if entry is None:
@@ -82,7 +98,7 @@ class AnalysisCache:
                 write_at(partial.file, 0, whole)
                 self._store.publish(partial, kind, key)
         except OSError as error:
-            _log.warning("%s are not kept: %s" if kind is Kind.NOTES else "a %s is not kept: %s", kind, error)
+            _log.warning("%s not kept: %s", _SAID[kind], error)
 
     def recall_stem(self, key: CacheKey) -> Take | None:
         """Return the stem that was kept for this key, all of it checked."""

@@ -48,6 +48,7 @@ class Kind(StrEnum):
     STEM = "stem"
     NOTES = "notes"
     KEY = "key"
+    BEATS = "beats"
 
 
 def entry_name(kind: Kind, key: CacheKey) -> str:

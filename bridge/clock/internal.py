@@ -11,6 +11,15 @@ MINIMUM_LOOP = Beats(1 / 16)
 """A 64th note; shorter loops are slips of the hand and would flood a synthesizer."""
 
 
+def check_loop(start: Beats, end: Beats, *, on: bool) -> None:
+    """Raise BridgeError BAD_ARGUMENT where a loop is to be on and is empty or all too short."""
+    if on and end - start < MINIMUM_LOOP:
+        raise BridgeError(
+            ErrorCode.BAD_ARGUMENT,
+            f"a loop from beat {start:g} to {end:g}: the end must be at least {MINIMUM_LOOP:g} beats after the start",
+        )
+
+
 class InternalClock:
     """Position in beats is what stays when the tempo changes, as in a DAW whose project has one tempo."""
 
@@ -56,12 +65,17 @@ class InternalClock:
             BridgeError: BAD_ARGUMENT where the loop is to be on and is empty or all too short.
 
         """
-        if on and end - start < MINIMUM_LOOP:
-            raise BridgeError(
-                ErrorCode.BAD_ARGUMENT,
-                f"a loop from beat {start:g} to {end:g}: the end must be at least {MINIMUM_LOOP:g} beats after the start",
-            )
+        check_loop(start, end, on=on)
         self._set(replace(self._here(), loop=Loop(start, end) if on else None))
+
+    def set_map(self, tempo: TempoMap) -> None:
+        """Use this tempo map; the beat under the playhead stays."""
+        here = self._here()
+        self._set(replace(here, tempo=tempo, seconds=tempo.seconds_at(here.tempo.beats_at(here.seconds))))
+
+    def adopt(self, transport: Transport) -> None:
+        """Go on from how another clock left the project, without a word: that is known."""
+        self._transport = transport
 
     def _here(self) -> Transport:
         """The same transport, anchored at the present."""

@@ -24,15 +24,16 @@ class Bender:
     def __init__(self) -> None:
         self.clamped = 0
 
-    def begin(self, note: Note, sounding: Sounding, shape: Shape) -> Bending | None:
-        """Say how a note that is about to be struck is bent at first; None where it is an ordinary one."""
+    def begin(self, note: Note, sounding: Sounding, shape: Shape, into: Seconds) -> Bending | None:
+        """Say how a note that is about to be struck `into` itself is bent at first; None where it is an ordinary one."""
         mpe = shape.bend is BendMode.MPE
         if shape.bend is BendMode.OFF or not (note.bend or mpe):
             return None
         sounding.bend_range = MPE_RANGE if mpe else shape.bend_range
         sounding.mpe = mpe
         if note.bend:
-            sounding.bent_to, cents = note.bend[0]
+            index = max(0, bisect_right(note.bend, into, key=itemgetter(0)) - 1)
+            sounding.bent_to, cents = note.bend[index]
             sounding.bend = self._value(cents, sounding.bend_range, sounding)
         return Bending(sounding.bend, sounding.bend_range, mpe)
 

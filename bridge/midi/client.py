@@ -15,6 +15,7 @@ from time import perf_counter
 
 from bridge.errors import BridgeError, ErrorCode
 from bridge.midi import player
+from bridge.midi.messages import of_system
 from bridge.midi.options import PlayerOptions
 from bridge.midi.voicing import OVERRIDES
 from bridge.midi.wire import CLOSE, REPORT_STATISTICS, PlayerReady, Report, Request
@@ -23,10 +24,13 @@ from bridge.music.tempo import Transport
 from bridge.session.parameters import PARAMETERS
 from bridge.session.playback import Part, PartId, PlayerEvent, PlayerLost
 from bridge.session.request import Follow
+from bridge.units import HostTime
 
 _START_TIMEOUT = 20.0
 """Seconds that a fresh process may take to import what it needs, on a machine that is busy."""
 _CLOSE_TIMEOUT = 2.0
+_LONGEST_CLOCK = 16
+"""Bytes; a cycle of JACK's has no room for long ones, and the notes behind it would wait for ever."""
 _RESTART_DELAYS = (0.1, 0.5, 2.0, 5.0)
 """Seconds before the first restart, the second, ... until the player has stayed up for the longest of them."""
 
@@ -146,8 +150,8 @@ class PlayerProcess:
     # Player
 
     def load(self, part: Part) -> None:
-        if part.follow is Follow.TEMPO and part.bpm is None:
-            raise BridgeError(ErrorCode.BAD_ARGUMENT, f"part {part.id} follows the tempo: it needs a bpm of its own")
+        if part.follow is Follow.TEMPO and part.tempo is None:
+            raise BridgeError(ErrorCode.BAD_ARGUMENT, f"part {part.id} follows the tempo: it needs a tempo of its own")
         self._post("load", part)
 
     def update(
@@ -187,6 +191,19 @@ class PlayerProcess:
     def set_transport(self, transport: Transport) -> None:
         self._transport = transport
         self._post("set_transport", transport)
+
+    def send_clock(self, messages: Sequence[tuple[HostTime, bytes]]) -> None:
+        for _, data in messages:
+            if not data or not of_system(data) or len(data) > _LONGEST_CLOCK:
+                expected = f"expected a system message, 0xF0 to 0xFF, of at most {_LONGEST_CLOCK} bytes"
+                raise BridgeError(
+                    ErrorCode.BAD_ARGUMENT, f"{data.hex(' ') or 'nothing'} is no clock message: {expected}"
+                )
+        # Whatever the caller's tuples are: their classes are not the player's concern.
+        self._post("send_clock", tuple((host, data) for host, data in messages))
+
+    def clear_clock(self) -> None:
+        self._post("clear_clock")
 
     def panic(self) -> None:
         self._post("panic")

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from threading import Event, Thread
 from time import perf_counter
 
-from bridge.midi.emitter import Emitter
-from bridge.midi.messages import Command, Sent
+from bridge.midi.messages import Order, Sent
+from bridge.midi.port_outgoing import Outgoing
 from bridge.units import HostTime, Seconds
 
 SPIN = Seconds(0.0015)
@@ -19,18 +19,18 @@ SPIN = Seconds(0.0015)
 
 
 class DeadlineSender:
-    """An emitter on a thread of its own.
+    """Outgoing messages on a thread of their own.
 
     Args:
         send: writes one message to the system; what it raises means that the port is lost.
-        tolerance: see `Emitter`.
+        tolerance: see `Outgoing`.
 
     """
 
     def __init__(self, send: Callable[[bytes], None], tolerance: Seconds) -> None:
         self._send = send
-        self._emitter = Emitter(tolerance)
-        self._inbox: deque[Command | Event] = deque()
+        self._outgoing = Outgoing(tolerance)
+        self._inbox: deque[Order | Event] = deque()
         self._outbox: deque[Sent] = deque()
         self._wake = Event()
         self._closing = False
@@ -40,10 +40,14 @@ class DeadlineSender:
 
     @property
     def dropped_late(self) -> int:
-        return self._emitter.dropped_late
+        return self._outgoing.dropped_late
 
-    def post(self, commands: Iterable[Command]) -> None:
-        self._inbox.extend(commands)
+    @property
+    def dropped_clock(self) -> int:
+        return self._outgoing.dropped_clock
+
+    def post(self, orders: Iterable[Order]) -> None:
+        self._inbox.extend(orders)
         self._wake.set()
 
     def sent(self) -> list[Sent]:
@@ -77,14 +81,14 @@ class DeadlineSender:
             if isinstance(posted, Event):
                 reached.append(posted)
             else:
-                self._emitter.accept(posted)
+                self._outgoing.accept(posted)
         now = HostTime(perf_counter())
-        for emission in self._emitter.take(now, now):
+        for emission in self._outgoing.take(now, now):
             self._send(emission.data)
             self._outbox.append(Sent(emission, HostTime(perf_counter())))
         for event in reached:
             event.set()
-        return self._emitter.next_due()
+        return self._outgoing.next_due()
 
     def _wait(self, until: HostTime | None) -> None:
         left = None if until is None else until - perf_counter() - SPIN

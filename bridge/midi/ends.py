@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 
 from bridge.midi.emitter import SHORTEST_NOTE
-from bridge.midi.grid import Place
+from bridge.midi.grid import Place, Placing
 from bridge.midi.loaded import Loaded, Sounding
 from bridge.midi.messages import NoteOff, Token
 from bridge.midi.neighbours import held_to
 from bridge.midi.shaping import Shape
 from bridge.midi.timeline import SETTLED
+from bridge.music.notes import Note
 from bridge.units import HostTime, Seconds
 
+_CLICK = Seconds(0.02)
+"""What is left of a note is not begun where it is this short: no transcriber knows an end better."""
 _MOVED = 1e-4
 """Seconds by which a note's end must move to be worth saying."""
 
@@ -38,6 +41,13 @@ def _off(loaded: Loaded, sounding: Sounding, shape: Shape, place: Place, horizon
     if shape.legato and note.duration is not None and (sounding.off is not None or placing.host(end) < horizon):
         end = held_to(loaded, sounding, shape, placing, end)
     return HostTime(min(placing.host(min(end, during.cut)), sounding.ended))
+
+
+def rings_on(loaded: Loaded, sounding: Sounding, note: Note, placing: Placing) -> bool:
+    """Whether a note that is begun in its midst has more than a click left, up to its own end and that of its pass."""
+    during = sounding.during
+    end = min(loaded.end_of(note), during.length) + sounding.shift
+    return placing.host(min(end, during.cut)) > sounding.due + _CLICK
 
 
 def free_for(loaded: Loaded, due: HostTime) -> bool:

@@ -38,29 +38,32 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """The beats of a clip's seconds, through a tempo map where they do not run straight."""
+    """The beats of a clip's seconds, on which the grid lies."""
 
-    origin: float
-    slope: float
-    tempo: TempoMap | None = None
+    start: float
+    rate: float
+    tempo: TempoMap
+    """The clip's own where `own_beats`, else that of a line of seconds on which the clip begins at `start` and plays at `rate`."""
+    own_beats: bool
 
     def beats(self, clip: float) -> float:
-        place = self.origin + clip * self.slope
-        return place if self.tempo is None else self.tempo.beats_at(Seconds(place))
+        if self.own_beats:
+            return self.start + self.tempo.beats_at(Seconds(clip))
+        return self.tempo.beats_at(Seconds(self.start + clip / self.rate))
 
     def clip(self, beats: Beats) -> Seconds:
-        place = beats if self.tempo is None else self.tempo.seconds_at(beats)
-        return Seconds((place - self.origin) / self.slope)
+        if self.own_beats:
+            return self.tempo.seconds_at(Beats(beats - self.start))
+        return Seconds((self.tempo.seconds_at(beats) - self.start) * self.rate)
 
 
 def _line(part: Part, clock: ClipClock, transport: Transport) -> _Line:
-    """The project's beats under a locked part; under a launched one, beats from its launch on, or the clip's own."""
-    if clock.tempo is not None:
-        return _Line(clock.start if part.sync is Sync.TRANSPORT else 0.0, clock.scale)
-    if part.sync is Sync.TRANSPORT:
-        return _Line(clock.start, clock.scale, transport.tempo)
-    per_second = transport.tempo.bpm_at(transport.seconds) / 60.0
-    return _Line(clock.start * per_second, clock.scale * per_second)
+    """The project's beats under a locked part; under a launched one the clip's own, or those from its launch on."""
+    locked = part.sync is Sync.TRANSPORT
+    if clock.own is not None:
+        return _Line(clock.start if locked else 0.0, 1.0, clock.own, own_beats=True)
+    tempo = transport.tempo if locked else TempoMap.constant(transport.tempo.bpm_at(transport.seconds))
+    return _Line(clock.start, clock.rate, tempo, own_beats=False)
 
 
 class Placing:
@@ -84,6 +87,10 @@ class Placing:
     def host(self, clip: float) -> HostTime:
         """When a clip second sounds; onsets have been drawn to the grid before."""
         return HostTime(self._clock.host_at(clip) + self._offset)
+
+    def into(self, host: HostTime, clip: float) -> Seconds:
+        """How far past a clip second, in clip seconds, it sounds at a host time."""
+        return Seconds(self._clock.clip_at(host - self._offset) - clip)
 
     def due(self, onset: Seconds) -> HostTime:
         """When an onset sounds."""

@@ -1,7 +1,7 @@
 """A part in the sequencer: its notes, and its passes, one for each time that the playhead runs over the clip."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappush
 from math import inf
@@ -30,6 +30,8 @@ class Pass:
     """Of the clip."""
     stops: float = inf
     """Host time at which the transport's loop cuts it."""
+    since: float = -inf
+    """Host time at which it was opened in the midst of things; -inf where it was seen coming."""
     whole: bool = False
     """Whether every note of the clip belongs to it, as when the part is launched, wherever the grid draws it."""
     todo: list[NoteKey] = field(default_factory=list)
@@ -54,16 +56,22 @@ class Pass:
         """Host time at which it ends."""
         return min(self.stops, self.clock.host_at(self.length))
 
-    def fill(self, order: Sequence[NoteKey], place: Callable[[Seconds], Seconds]) -> None:
-        """Begin with the notes, sorted, that are placed at its begin or later."""
-        first = 0 if self.whole else bisect_left(order, self.begin - NEARLY, key=lambda key: place(key[0]))
+    def fill(self, loaded: "Loaded", place: Callable[[Seconds], Seconds], *, chase: bool) -> None:
+        """Begin with the part's notes that are placed at its begin or later, and, to be chased, those that may still sound there."""
+        edge = self.begin - (loaded.longest if chase else 0.0) - NEARLY
+        first = 0 if self.whole else bisect_left(loaded.order, edge, key=lambda key: place(key[0]))
+        before = sorted(key for key in loaded.open if place(key[0]) < edge) if chase and not self.whole else ()
         # A sorted list is a heap.
-        self.todo = list(order[first:])
+        self.todo = [*before, *loaded.order[first:]]
         self.filled = True
 
     def holds(self, onset: Seconds, place: Seconds) -> bool:
         """Whether a note that begins at `onset` and is placed at `place` belongs to it."""
         return onset < self.length - NEARLY and (self.whole or self.begin - NEARLY <= place < self.cut - NEARLY)
+
+    def missed(self, place: Seconds, due: HostTime, tolerance: Seconds) -> bool:
+        """Whether a note placed there and due then had begun before this pass could sound it."""
+        return not self.whole and (place < self.begin - NEARLY or due < self.since - tolerance)
 
     def add(self, key: NoteKey) -> None:
         """Take a note that is new, or is not what it was."""
@@ -106,6 +114,10 @@ class Loaded:
     notes: dict[NoteKey, Note] = field(default_factory=dict)
     order: list[NoteKey] = field(default_factory=list)
     """Their keys, sorted."""
+    open: set[NoteKey] = field(default_factory=set)
+    """Keys of those whose end is not known yet."""
+    longest: Seconds = Seconds(0.0)
+    """What no note that has an end was ever longer than."""
     known: tuple[Extent, ...] = ()
     """Where every onset is known, in order."""
     complete: bool = False
@@ -124,15 +136,20 @@ class Loaded:
         """Whether a launched part goes round; one too short to be music plays once."""
         return self.part.loop and self.part.length >= SHORTEST_LOOP
 
-    def begin(self, clock: ClipClock, begin: Seconds, stops: float = inf) -> Pass:
+    def begin(self, clock: ClipClock, begin: Seconds, stops: float = inf, since: float = -inf) -> Pass:
         """Open a pass."""
-        return Pass(clock, begin, self.part.length, stops, whole=not self.locked)
+        return Pass(clock, begin, self.part.length, stops, since, whole=not self.locked)
 
     def add(self, note: Note) -> None:
         """Take a note, or what has become of one."""
         if note.key not in self.notes:
             insort(self.order, note.key)
         self.notes[note.key] = note
+        if note.duration is None:
+            self.open.add(note.key)
+        else:
+            self.open.discard(note.key)
+            self.longest = max(self.longest, note.duration)
         for during in self.passes:
             during.add(note.key)
 
@@ -142,6 +159,7 @@ class Loaded:
         if note is None:
             return []
         del self.order[bisect_left(self.order, key)]
+        self.open.discard(key)
         endless = []
         for token, sounding in self.sounding.items():
             if sounding.key == key:

@@ -1,4 +1,4 @@
-"""What is said to an emitter, and what an emitter gives back: notes by token, controllers by their bytes."""
+"""What is said to a port, and what leaves it: notes by token, controllers and clock messages by their bytes."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,6 +20,7 @@ PANIC = (SUSTAIN, ALL_NOTES_OFF, ALL_SOUND_OFF)
 
 _PITCH_BEND = 0xE0
 _CONTROL_CHANGE = 0xB0
+_SYSTEM = 0xF0
 _REGISTERED = (6, 38, 100, 101)
 
 BEND_RANGE = 0
@@ -98,6 +99,24 @@ class Silence:
 
 
 Command = NoteOn | Bend | NoteOff | Release | Program | Silence
+"""What an emitter is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockMessage:
+    """Send a system message at a time."""
+
+    due: HostTime
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ClearClock:
+    """Take back the clock messages that have not left; those who were told to start are told to stop, at once."""
+
+
+Order = Command | ClockMessage | ClearClock
+"""What a port is told."""
 
 
 class Emission(NamedTuple):
@@ -137,6 +156,11 @@ def of_bend(message: bytes) -> bool:
     """Whether a message bends a channel or says how far it can be bent."""
     kind = message[0] & 0xF0
     return kind == _PITCH_BEND or (kind == _CONTROL_CHANGE and message[1] in _REGISTERED)
+
+
+def of_system(message: bytes) -> bool:
+    """Whether a message speaks to no channel: clock, position, start, stop, time code, exclusive."""
+    return message[0] >= _SYSTEM
 
 
 def registered(channel: Channel, parameter: int, value: int) -> list[bytes]:

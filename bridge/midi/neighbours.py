@@ -7,7 +7,7 @@ from bridge.midi.grid import Placing
 from bridge.midi.loaded import NEARLY, Loaded, Pass, Sounding
 from bridge.midi.shaping import Shape
 from bridge.music.notes import Note
-from bridge.units import Seconds
+from bridge.units import HostTime, Seconds
 
 
 def _playing(
@@ -34,6 +34,20 @@ def held_to(loaded: Loaded, sounding: Sounding, shape: Shape, placing: Placing, 
     return end
 
 
+def superseded(loaded: Loaded, shape: Shape, placing: Placing, note: Note, until: HostTime) -> bool:
+    """Whether, where only one may sound, a note that began before its pass has ceased: one that begins after it is due by `until`."""
+    own = placing.clip(note.onset)
+    first = bisect_left(loaded.order, own - NEARLY, key=lambda key: placing.clip(key[0]))
+    for index in range(first, len(loaded.order)):
+        other = loaded.notes[loaded.order[index]]
+        place = placing.clip(other.onset)
+        if placing.host(place) >= until:
+            return False
+        if shape.plays(other) and (place > own + NEARLY or _precedence(other) > _precedence(note)):
+            return True
+    return False
+
+
 def outdone(loaded: Loaded, during: Pass, shape: Shape, placing: Placing, note: Note) -> bool:
     """Whether another note that begins with this one is to play instead: a surer one, of equally sure ones the highest."""
     own = placing.clip(note.onset)
@@ -41,6 +55,10 @@ def outdone(loaded: Loaded, during: Pass, shape: Shape, placing: Placing, note: 
         if place > own + NEARLY:
             return False
         # Of two alike that the grid has put together the later plays: any rule, as long as one of them does.
-        if (other.confidence, other.pitch, other.onset) > (note.confidence, note.pitch, note.onset):
+        if _precedence(other) > _precedence(note):
             return True
     return False
+
+
+def _precedence(note: Note) -> tuple[float, int, float]:
+    return note.confidence, note.pitch, note.onset

@@ -22,7 +22,11 @@ class PlayerOptions:
     lookahead_ms: float = 20.0
     """How far ahead messages are handed to the port; what is said later than that takes effect later."""
     late_tolerance_ms: float = 50.0
-    """A note-on later than this is dropped."""
+    """A note-on or clock message later than this is dropped."""
+    offset_ms: float = 0.0
+    """Added to the live parameter of that name: how much later every note shall leave; below 0 earlier, for a slow instrument."""
+    input: str = "StemBridge in"
+    """Name of the virtual input port; on Windows, of an existing one (or the beginning of its name). Empty for none."""
     recording: Path | None = None
     """Where the recording backend writes; None takes a file in the user's data folder."""
     realtime: bool = True

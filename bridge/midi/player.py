@@ -1,4 +1,4 @@
-"""The player process: commands from the daemon in, messages to the port out, reports back.
+"""The player process: commands from the daemon in, messages to the port out, reports back, among them what comes in at its input.
 
 It does nothing else, so that a busy daemon or a loaded model cannot make a note late; and when the daemon is gone, however it
 went, its end of the pipe closes and every note is released.
@@ -9,22 +9,26 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Thread
 from time import perf_counter
 
-from bridge.midi.messages import PANIC, RELEASE, NoteOn, Silence
+from bridge.midi.messages import PANIC, RELEASE, ClearClock, ClockMessage, NoteOn, Order, Silence
 from bridge.midi.options import PlayerOptions
+from bridge.midi.port_input import InputReports
+from bridge.midi.port_input_keeper import InputKeeper
 from bridge.midi.port_keeper import PortKeeper
 from bridge.midi.sequencer import Sequencer
 from bridge.midi.statistics import SendStatistics
 from bridge.midi.wire import CLOSE, REPORT_STATISTICS, PlayerReady, Report
 from bridge.music.tempo import Transport
-from bridge.session.playback import NotesSent, PlayerStatistics
+from bridge.session.playback import MidiReceived, NotesSent, Part, PlayerStatistics
 from bridge.units import HostTime, Seconds
 
+_OFFSET = "offset_ms"
 TICK = 0.005
 """Seconds between looks at what comes due while something plays."""
 _IDLE_TICK = 0.05
@@ -83,7 +87,7 @@ class _Reports:
         self._thread.start()
 
     def say(self, report: Report) -> None:
-        if self._queue.qsize() < _BACKLOG or not isinstance(report, NotesSent | PlayerStatistics):
+        if self._queue.qsize() < _BACKLOG or not isinstance(report, NotesSent | PlayerStatistics | MidiReceived):
             self._queue.put(report)
 
     def close(self, timeout: Seconds) -> None:
@@ -102,25 +106,31 @@ class _Playback:
     def __init__(self, options: PlayerOptions, commands: Connection, reports: _Reports, *, realtime: bool) -> None:
         now = _now()
         self._lookahead = options.lookahead_ms / 1000.0
+        self._offset_ms = options.offset_ms
         self._connection = commands
         self._reports = reports
         self._realtime = realtime
         tolerance = Seconds(options.late_tolerance_ms / 1000.0)
         self._sequencer = Sequencer(tolerance, Transport(now, Seconds(0.0), playing=False))
+        self._sequencer.set_parameter(_OFFSET, self._offset_ms)
         self._keeper = PortKeeper(options, reports.say)
+        self._input_reports = InputReports(reports.say)
+        self._input = InputKeeper(options, self._input_reports.take, reports.say)
         self._statistics = SendStatistics()
         self._dropped_port = 0
         self._notes_at = self._statistics_at = 0.0
         sequencer = self._sequencer
         self._commands: dict[str, Callable[..., None]] = {
-            "load": lambda part: sequencer.load(part, _now()),
+            "load": lambda part: sequencer.load(self._own_offset(part), _now()),
             "update": sequencer.update,
-            "launch": lambda parts: sequencer.launch(parts, HostTime(_now() + self._lead())),
+            "launch": lambda parts: sequencer.launch(parts, self._soonest()),
             "unload": sequencer.unload,
-            "override": sequencer.override,
-            "set_parameter": sequencer.set_parameter,
+            "override": lambda part, name, value: sequencer.override(part, name, self._offset(name, value)),
+            "set_parameter": lambda name, value: sequencer.set_parameter(name, self._offset(name, value)),
             "set_key": sequencer.set_key,
             "set_transport": lambda transport: sequencer.set_transport(transport, _now()),
+            "send_clock": lambda messages: self._post(ClockMessage(*message) for message in messages),
+            "clear_clock": lambda: self._post([ClearClock()]),
             "panic": self._panic,
             REPORT_STATISTICS: self._report_statistics,
         }
@@ -133,6 +143,7 @@ class _Playback:
                 if self._keeper.tend(idle=self._sequencer.idle):
                     self._report_notes()
                     self._statistics.sounding = 0
+                self._input.tend(None if self._keeper.port is None else self._keeper.port.backend)
                 self._advance()
                 self._report()
         finally:
@@ -164,15 +175,29 @@ class _Playback:
 
     def _hand_on(self) -> None:
         commands, events = self._sequencer.take()
-        port = self._keeper.port
-        if port is not None:
-            port.post(commands)
-        else:
+        self._post(commands)
+        if self._keeper.port is None:
             self._dropped_port += sum(isinstance(command, NoteOn) for command in commands)
         if events:
             self._report_notes()
         for event in events:
             self._reports.say(event)
+
+    def _post(self, orders: Iterable[Order]) -> None:
+        if self._keeper.port is not None:
+            self._keeper.port.post(orders)
+
+    def _offset(self, name: str, value: float) -> float:
+        """A live parameter as the notes must have it: the port's own offset comes on top."""
+        return value + self._offset_ms if name == _OFFSET else value
+
+    def _own_offset(self, part: Part) -> Part:
+        own = {name: self._offset(name, value) for name, value in part.overrides.items()}
+        return replace(part, overrides=own)
+
+    def _soonest(self) -> HostTime:
+        """When a part can start whose first note must leave as much earlier as the port's offset says."""
+        return HostTime(_now() + self._lead() + max(0.0, -self._offset_ms / 1000.0))
 
     def _lead(self) -> float:
         """How far ahead the port must be told; without one, nothing waits for it."""
@@ -181,16 +206,17 @@ class _Playback:
     def _panic(self) -> None:
         self._sequencer.clear()
         self._hand_on()
-        if self._keeper.port is not None:
-            self._keeper.port.post([Silence(PANIC, every_channel=True)])
+        self._post([Silence(PANIC, every_channel=True)])
 
     def _leave(self) -> None:
         port = self._keeper.port
         if port is not None:
-            port.post([Silence(RELEASE, every_channel=False)])
+            port.post([ClearClock(), Silence(RELEASE, every_channel=False)])
             port.drain(_LAST_WORDS)
             self._report_notes()
             self._keeper.close(_LAST_WORDS)
+        self._input.close(_LAST_WORDS)
+        self._input_reports.close(_LAST_WORDS)
         self._reports.close(_LAST_WORDS)
 
     def _report(self) -> None:
@@ -217,6 +243,7 @@ class _Playback:
                 self._sequencer.dropped_range,
                 self._sequencer.clamped,
                 self._dropped_port,
+                self._keeper.dropped_clock,
                 self._keeper.xruns,
                 *self._statistics.lateness(),
             )

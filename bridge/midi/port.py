@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Protocol
 
-from bridge.midi.messages import Command, Sent
+from bridge.midi.messages import Order, Sent
 from bridge.units import Seconds
 
 
 class MidiPort(Protocol):
-    """An open output port with an emitter of its own, which lives on the port's sending thread."""
+    """An open output port with outgoing messages of its own, which live on the port's sending thread."""
 
     @property
     def backend(self) -> str:
@@ -30,8 +30,12 @@ class MidiPort(Protocol):
     def dropped_late(self) -> int:
         """Notes that came due so long before they could leave that they were dropped."""
 
-    def post(self, commands: Iterable[Command]) -> None:
-        """Hand commands to the emitter; never blocks."""
+    @property
+    def dropped_clock(self) -> int:
+        """Clock messages of which the same is true."""
+
+    def post(self, orders: Iterable[Order]) -> None:
+        """Hand over what is to leave; never blocks."""
 
     def sent(self) -> list[Sent]:
         """Give what has left since the last call."""

@@ -1,4 +1,4 @@
-"""The JACK port: the emitter runs in the process callback, so every message goes to the very frame it is due at.
+"""The JACK port: messages are chosen in the process callback, so every one goes to the very frame it is due at.
 
 JACK loses the messages of a cycle that a receiver could not finish in time, and says only that there was an xrun. A lost note-on is a
 note missed; a lost note-off would sound for ever. So after an xrun the latest note-offs are sent once more.
@@ -15,9 +15,9 @@ from time import perf_counter, sleep
 import jack
 
 from bridge.errors import BridgeError, ErrorCode
-from bridge.midi.emitter import Emitter
 from bridge.midi.jack_time import JackTime
-from bridge.midi.messages import Command, Emission, Sent, of_bend
+from bridge.midi.messages import Emission, Order, Sent, of_bend, of_system
+from bridge.midi.port_outgoing import Outgoing
 from bridge.units import Channel, HostTime, Seconds
 
 PORT = "out"
@@ -29,6 +29,8 @@ _REPEATED = Seconds(0.5)
 """How far back messages are repeated after an xrun."""
 _AGAIN_AFTER = Seconds(0.2)
 """They are repeated at once and again after this: the receiver may go on missing cycles, and no word comes of the last."""
+_REPEAT_APART = Seconds(0.03)
+"""But no closer than this: a client that hangs, anybody's, is an xrun in every cycle."""
 _LOOK_EVERY = Seconds(0.001)
 _SILENCE = Seconds(2.0)
 """Without a cycle for so long the server hangs, though nobody has said that it is gone."""
@@ -41,7 +43,7 @@ def _quiet(_: str) -> None:
 
 
 def open_client(name: str, server: str | None) -> jack.Client:
-    """A client of a server that runs; raises BridgeError MIDI_UNAVAILABLE where none answers, and starts none."""
+    """A client of a server that runs, not yet active; raises BridgeError MIDI_UNAVAILABLE where none answers, and starts none."""
     jack.set_error_function(_quiet)
     jack.set_info_function(_quiet)
     try:
@@ -62,15 +64,16 @@ class JackPort:
     def __init__(self, name: str, server: str | None, tolerance: Seconds) -> None:
         self._client = open_client(name, server)
         self._rate = self._client.samplerate
-        self._emitter = Emitter(tolerance)
-        self._inbox: deque[Command] = deque()
+        self._outgoing = Outgoing(tolerance)
+        self._inbox: deque[Order] = deque()
         self._outbox: deque[Sent] = deque()
         self._lost: str | None = None
         self._backlog: deque[Emission] = deque()
         self._recent: deque[tuple[HostTime, bytes]] = deque()
         self._cycles = 0
         self._repaired = 0
-        self._again_at = HostTime(inf)
+        self._repeated_at = HostTime(-inf)
+        self._repeat_at = self._again_at = HostTime(inf)
         self._read_after = 0
         self._seen_cycles = 0
         self._seen_at = self._tended_at = perf_counter()
@@ -93,10 +96,14 @@ class JackPort:
 
     @property
     def dropped_late(self) -> int:
-        return self._emitter.dropped_late
+        return self._outgoing.dropped_late
 
-    def post(self, commands: Iterable[Command]) -> None:
-        self._inbox.extend(commands)
+    @property
+    def dropped_clock(self) -> int:
+        return self._outgoing.dropped_clock
+
+    def post(self, orders: Iterable[Order]) -> None:
+        self._inbox.extend(orders)
 
     def sent(self) -> list[Sent]:
         return [self._outbox.popleft() for _ in range(len(self._outbox))]
@@ -119,11 +126,15 @@ class JackPort:
     def drain(self, timeout: Seconds) -> bool:
         deadline = perf_counter() + timeout
         self._read_after = self._cycles + _CYCLES_UNTIL_READ
-        while self._inbox or self._backlog or self._cycles < self._read_after or self._repaired != self.xruns:
+        while self._inbox or self._backlog or self._cycles < self._read_after or self._to_repeat:
             if self._lost is not None or perf_counter() > deadline:
                 return False
             sleep(_LOOK_EVERY)
         return True
+
+    @property
+    def _to_repeat(self) -> bool:
+        return self._repaired != self.xruns or self._repeat_at < inf
 
     def close(self) -> None:
         self._client.deactivate()
@@ -138,21 +149,24 @@ class JackPort:
             raise jack.CallbackExit from error
 
     def _cycle(self, frames: int) -> None:
-        out, inbox, emitter = self._out, self._inbox, self._emitter
+        out, inbox, outgoing = self._out, self._inbox, self._outgoing
         out.clear_buffer()
         while inbox:
-            emitter.accept(inbox.popleft())
+            outgoing.accept(inbox.popleft())
         first = self._client.last_frame_time
         start = self._time.host(first)
         end = HostTime(start + (frames - 0.5) / self._rate)
         if self._repaired != self.xruns:
             self._repaired = self.xruns
+            self._repeat_at = HostTime(max(start, self._repeated_at + _REPEAT_APART))
             self._again_at = HostTime(start + _AGAIN_AFTER)
+        if start >= self._repeat_at:
+            self._repeat_at = HostTime(inf)
             self._repeat(start)
         elif start >= self._again_at:
             self._again_at = HostTime(inf)
             self._repeat(start)
-        self._backlog.extend(emitter.take(end, start))
+        self._backlog.extend(outgoing.take(end, start))
         at = 0
         while self._backlog:
             emission = self._backlog[0]
@@ -164,21 +178,25 @@ class JackPort:
                 break
             self._backlog.popleft()
             self._outbox.append(Sent(emission, HostTime(start + at / self._rate)))
-            if not emission.on:
+            if not emission.on and not of_system(emission.data):
                 self._recent.append((start, emission.data))
         while self._recent and self._recent[0][0] < start - _REPEATED:
             self._recent.popleft()
         self._cycles += 1
 
     def _repeat(self, start: HostTime) -> None:
-        """Send again what left lately and is no note-on; not the end of a note where another has begun since."""
+        """Send again what left lately and is no note-on; not the end of a note where another has begun since.
+
+        No clock message either: a slave would count it twice.
+        """
+        self._repeated_at = start
         self._read_after = self._cycles + _CYCLES_UNTIL_READ
         recent = dict.fromkeys(data for _, data in self._recent)
         self._recent.clear()
-        again = [data for data in recent if not of_bend(data) and not self._emitter.sounds(data)]
+        again = [data for data in recent if not of_bend(data) and not self._outgoing.notes.sounds(data)]
         # Bends make sense only in their order: what holds now is said instead.
         bent = sorted({Channel((data[0] & 0x0F) + 1) for data in recent if of_bend(data)})
-        again += self._emitter.restate(bent)
+        again += self._outgoing.notes.restate(bent)
         self._backlog.extendleft(Emission(start, data, None, on=False) for data in reversed(again))
 
     def _on_shutdown(self, status: jack.Status, reason: str) -> None:

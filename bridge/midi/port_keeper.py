@@ -6,10 +6,10 @@ from functools import partial
 from threading import Thread
 from time import perf_counter
 
-from bridge.errors import BridgeError
 from bridge.midi.messages import Sent
 from bridge.midi.options import PlayerOptions
 from bridge.midi.port import MidiPort
+from bridge.midi.port_attempt import Attempt
 from bridge.midi.ports import open_port, open_real_port
 from bridge.session.playback import PortChanged
 from bridge.units import Seconds
@@ -20,27 +20,6 @@ LOOK_EVERY = 2.0
 """Seconds between looks for a MIDI system while messages are only recorded for want of one."""
 FIRST_ANSWER = 3.0
 """Seconds that the MIDI system may take to answer before the player starts without a port."""
-
-
-class _Attempt:
-    """Opens a port in a thread of its own: a server that hangs gives no answer at all, not even an error."""
-
-    def __init__(self, opening: Callable[[], MidiPort | None]) -> None:
-        self.port: MidiPort | None = None
-        self.problem = "it does not answer"
-        self._opening = opening
-        self._thread = Thread(target=self._open, name="open-port", daemon=True)
-        self._thread.start()
-
-    def ended(self, wait: float = 0.0) -> bool:
-        self._thread.join(wait)
-        return not self._thread.is_alive()
-
-    def _open(self) -> None:
-        try:
-            self.port = self._opening()
-        except BridgeError as error:
-            self.problem = error.message
 
 
 class PortKeeper:
@@ -57,10 +36,10 @@ class PortKeeper:
         self._say = say
         self._stopgap = False
         self._look_at = 0.0
-        self._dropped_late = self._xruns = 0
+        self._dropped_late = self._dropped_clock = self._xruns = 0
         self._sent: list[Sent] = []
         self.port: MidiPort | None = None
-        self._attempt: _Attempt | None = _Attempt(partial(open_port, options))
+        self._attempt: Attempt[MidiPort | None] | None = Attempt(partial(open_port, options))
         if self._attempt.ended(FIRST_ANSWER) and self._attempt.port is not None:
             self._take(self._attempt.port)
             self._attempt = None
@@ -72,6 +51,11 @@ class PortKeeper:
     def dropped_late(self) -> int:
         """Over all ports that there were."""
         return self._dropped_late + (0 if self.port is None else self.port.dropped_late)
+
+    @property
+    def dropped_clock(self) -> int:
+        """Over all ports that there were."""
+        return self._dropped_clock + (0 if self.port is None else self.port.dropped_clock)
 
     @property
     def xruns(self) -> int:
@@ -99,10 +83,10 @@ class PortKeeper:
         elif now >= self._look_at:
             if self.port is None:
                 self._look_at = now + RETRY_EVERY
-                self._attempt = _Attempt(partial(open_port, self._options))
+                self._attempt = Attempt(partial(open_port, self._options))
             elif self._stopgap and idle:
                 self._look_at = now + LOOK_EVERY
-                self._attempt = _Attempt(partial(open_real_port, self._options))
+                self._attempt = Attempt(partial(open_real_port, self._options))
         return False
 
     def close(self, timeout: Seconds) -> None:
@@ -141,6 +125,7 @@ class PortKeeper:
     def _let_go(self, port: MidiPort) -> Thread:
         self._sent += port.sent()
         self._dropped_late += port.dropped_late
+        self._dropped_clock += port.dropped_clock
         self._xruns += port.xruns
         self.port = None
         # Closing a client whose server died can take long; no note waits for it.

@@ -1,5 +1,6 @@
 """Ports of ALSA and CoreMIDI (virtual, our own) and of Windows (which has none: an existing one, opened by name)."""
 
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -28,17 +29,64 @@ def compiled(backend: str) -> bool:
     return APIS[backend] in rtmidi.get_compiled_api()
 
 
-def open_output(api: int, client: str) -> Any:
-    """An RtMidi output without a port yet; raises BridgeError MIDI_UNAVAILABLE where the system does not answer."""
+def open_client(kind: Callable[..., Any], api: int, name: str) -> Any:
+    """An `rtmidi.MidiOut` or `MidiIn` without a port yet; raises BridgeError MIDI_UNAVAILABLE where the system does not answer."""
     if api == rtmidi.API_LINUX_ALSA and not _SEQUENCER.exists():
         # Asked all the same, ALSA would write its own complaint to standard error.
         reason = f"ALSA has no sequencer here: {_SEQUENCER} does not exist (sudo modprobe snd-seq)"
         raise BridgeError(ErrorCode.MIDI_UNAVAILABLE, reason)
     try:
-        return rtmidi.MidiOut(api, name=client)
+        return kind(api, name=name)
     except (rtmidi.SystemError, rtmidi.NoDevicesError, rtmidi.InvalidUseError) as error:
-        name = rtmidi.get_api_display_name(api)
-        raise BridgeError(ErrorCode.MIDI_UNAVAILABLE, f"{name} does not answer: {error}") from error
+        system = rtmidi.get_api_display_name(api)
+        raise BridgeError(ErrorCode.MIDI_UNAVAILABLE, f"{system} does not answer: {error}") from error
+
+
+def open_port(client: Any, name: str, *, existing: bool) -> str:
+    """Give a client its virtual port, or open the existing one whose name begins so; return the port's full name.
+
+    Raises BridgeError MIDI_UNAVAILABLE.
+    """
+    try:
+        if existing:
+            index, full = _find(client.get_ports(), name)
+            client.open_port(index)
+            return full
+        client.open_virtual_port(name)
+    except (rtmidi.RtMidiError, OSError) as error:
+        raise BridgeError(ErrorCode.MIDI_UNAVAILABLE, f"cannot open the port {name!r}: {error}") from error
+    return f"{name}:{name}"
+
+
+def _find(ports: list[str], name: str) -> tuple[int, str]:
+    # The shortest of several: "StemBridge 0", as Windows numbers it, before "StemBridge in 1".
+    for port in sorted(ports, key=len):
+        if port.lower().startswith(name.lower()):
+            return ports.index(port), port
+    there = ", ".join(map(repr, ports)) or "none"
+    raise BridgeError(
+        ErrorCode.MIDI_UNAVAILABLE,
+        f"no MIDI port is named {name!r}; there are: {there}. Make one with loopMIDI, or name one of these.",
+    )
+
+
+class Presence:
+    """Whether an existing port that was opened is still there: nothing says so when it is unplugged."""
+
+    def __init__(self, client: Any, port: str) -> None:
+        self._client = client
+        self._port = port
+        self._looked = perf_counter()
+        self._gone: str | None = None
+
+    def gone(self) -> str | None:
+        """Why the port is lost; None where it is there, or was a moment ago."""
+        now = perf_counter()
+        if self._gone is None and now - self._looked >= _LOOK_EVERY:
+            self._looked = now
+            if self._port not in self._client.get_ports():
+                self._gone = f"the port {self._port!r} is no longer there"
+        return self._gone
 
 
 class RtmidiPort(DeadlineSender):
@@ -49,7 +97,7 @@ class RtmidiPort(DeadlineSender):
         api: RtMidi's number for the system.
         name: of the virtual port; with `existing`, of the port to open, or how its name begins.
         existing: open a port that is there instead of making one.
-        tolerance: see `Emitter`.
+        tolerance: see `Outgoing`.
 
     Raises BridgeError MIDI_UNAVAILABLE.
 
@@ -60,42 +108,21 @@ class RtmidiPort(DeadlineSender):
 
     def __init__(self, backend: str, api: int, name: str, tolerance: Seconds, *, existing: bool) -> None:
         self.backend = backend
-        self._output = open_output(api, name)
-        self._existing: str | None = None
-        self._looked = perf_counter()
+        self._output = open_client(rtmidi.MidiOut, api, name)
         try:
-            if existing:
-                index, self.name = self._find(name)
-                self._existing = self.name
-                self._output.open_port(index)
-            else:
-                self._output.open_virtual_port(name)
-                self.name = f"{name}:{name}"
-        except (rtmidi.RtMidiError, OSError) as error:
+            self.name = open_port(self._output, name, existing=existing)
+        except BridgeError:
             self._output.delete()
-            raise BridgeError(ErrorCode.MIDI_UNAVAILABLE, f"cannot open the port {name!r}: {error}") from error
+            raise
+        self._presence = Presence(self._output, self.name) if existing else None
         super().__init__(self._output.send_message, tolerance)
 
     def tend(self) -> str | None:
-        now = perf_counter()
-        if self._existing is not None and now - self._looked >= _LOOK_EVERY:
-            self._looked = now
-            if self._existing not in self._output.get_ports():
-                self.lost = self.lost or f"the port {self._existing!r} is no longer there"
+        if self.lost is None and self._presence is not None:
+            self.lost = self._presence.gone()
         return self.lost
 
     def close(self) -> None:
         super().close()
         self._output.close_port()
         self._output.delete()
-
-    def _find(self, name: str) -> tuple[int, str]:
-        ports: list[str] = self._output.get_ports()
-        for index, port in enumerate(ports):
-            if port.lower().startswith(name.lower()):
-                return index, port
-        there = ", ".join(map(repr, ports)) or "none"
-        raise BridgeError(
-            ErrorCode.MIDI_UNAVAILABLE,
-            f"no MIDI port is named {name!r}; there are: {there}. Make one with loopMIDI, or name one of these.",
-        )

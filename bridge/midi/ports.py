@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bridge.errors import BridgeError, ErrorCode
 from bridge.midi.options import PlayerOptions
 from bridge.midi.port import MidiPort
+from bridge.midi.port_input import MidiInput, Take
 from bridge.midi.port_recording import RecordingPort, default_recording
 from bridge.units import Seconds
 
@@ -71,6 +72,30 @@ def _open(backend: str, options: PlayerOptions) -> MidiPort:
     return port_rtmidi.RtmidiPort(backend, api, options.port, tolerance, existing=backend == "windows")
 
 
+def open_input(backend: str, options: PlayerOptions, take: Take) -> MidiInput:
+    """Open the input port that the options name, on the system that the notes leave by.
+
+    Args:
+        backend: one that leads to instruments.
+        options: name and server.
+        take: called with every message, on a thread of the system's.
+
+    Raises:
+        BridgeError: MIDI_UNAVAILABLE.
+
+    """
+    if backend == "jack":
+        # Whoever has an output there has JACK's library.
+        from bridge.midi.port_input_jack import JackInput  # noqa: PLC0415
+
+        return JackInput(options.input, options.jack_server, take)
+    from bridge.midi import port_rtmidi  # noqa: PLC0415
+    from bridge.midi.port_input_rtmidi import RtmidiInput  # noqa: PLC0415
+
+    api = port_rtmidi.APIS[backend]
+    return RtmidiInput(backend, api, options.input, take, existing=backend == "windows")
+
+
 def list_systems(options: PlayerOptions) -> tuple[MidiSystem, ...]:
     """Say of each MIDI system whether it answers and which ports it has; makes no port that others would see for long."""
     systems = []
@@ -99,11 +124,13 @@ def _jack_inputs(server: str | None) -> tuple[str, ...]:
 
 
 def _rtmidi_inputs(backend: str) -> tuple[str, ...]:
+    import rtmidi  # noqa: PLC0415
+
     from bridge.midi import port_rtmidi  # noqa: PLC0415
 
     if not port_rtmidi.compiled(backend):
         raise BridgeError(ErrorCode.MIDI_UNAVAILABLE, f"this build of RtMidi does not know {backend}")
-    output = port_rtmidi.open_output(port_rtmidi.APIS[backend], _PROBE)
+    output = port_rtmidi.open_client(rtmidi.MidiOut, port_rtmidi.APIS[backend], _PROBE)
     try:
         return tuple(output.get_ports())
     finally:

@@ -13,11 +13,13 @@ from math import inf
 
 from bridge.midi.bends import Bender
 from bridge.midi.channels import MASTER
-from bridge.midi.ends import all_but_one, end_all, end_notes, free_for, unheard
+from bridge.midi.emitter import SHORTEST_NOTE
+from bridge.midi.ends import all_but_one, end_all, end_notes, free_for, rings_on, unheard
 from bridge.midi.grid import Place, Placing
 from bridge.midi.loaded import NEARLY, Loaded, Pass, Sounding
 from bridge.midi.messages import Command, NoteOn, Program, Release, Token
-from bridge.midi.neighbours import outdone
+from bridge.midi.neighbours import outdone, superseded
+from bridge.midi.shaping import Shape
 from bridge.midi.timeline import SETTLED, follow_line, open_pass, rejoin, rejoin_launched
 from bridge.midi.voicing import Voicing
 from bridge.music.notes import Extent, Note, NoteKey
@@ -204,32 +206,49 @@ class Sequencer:
     def _strike(self, loaded: Loaded, during: Pass, placing: Placing, now: HostTime, horizon: HostTime) -> None:
         shape = self._voicing.shape(loaded.part)
         if not during.filled:
-            during.fill(loaded.order, placing.clip)
+            during.fill(loaded, placing.clip, chase=shape.chase)
         while during.todo:
             key = during.todo[0]
             clip = placing.clip(key[0])
             due = placing.host(clip)
+            chased = shape.chase and during.missed(clip, due, self._tolerance)
+            if chased:
+                due = HostTime(max(now, placing.host(during.begin)))
             if due >= horizon or clip >= during.cut - NEARLY:
                 return
             heappop(during.todo)
             note = loaded.notes.get(key)
-            fresh = note is not None and key not in during.handled and during.holds(key[0], clip)
+            fresh = note is not None and key not in during.handled and (chased or during.holds(key[0], clip))
             if note is None or not fresh or not shape.audible(note):
                 continue
-            voice = shape.voice(note)
+            voice, sounding = shape.voice(note), Sounding(key, during, due, Seconds(clip - key[0]), bent_at=due)
+            if chased and not rings_on(loaded, sounding, note, placing):
+                continue
             if voice is None:
                 self.dropped_range += 1
             elif due < now - self._tolerance:
                 self.dropped_late += 1
-            elif not shape.mono or (free_for(loaded, due) and not outdone(loaded, during, shape, placing, note)):
+            elif not shape.mono or self._has_the_turn(loaded, sounding, shape, placing, note, chased=chased):
                 if shape.mono:
                     self._commands += end_all(loaded, due)
-                token, sounding = next(self._tokens), Sounding(key, during, due, Seconds(clip - key[0]), bent_at=due)
-                bending = self._bender.begin(note, sounding, shape)
+                token = next(self._tokens)
+                into = placing.into(sounding.due, clip) if chased else Seconds(0.0)
+                bending = self._bender.begin(note, sounding, shape, into)
                 self._program(loaded, due, MASTER if sounding.mpe else voice.channel)
                 self._commands.append(NoteOn(token, due, loaded.part.id, *voice, bending))
                 loaded.sounding[token] = sounding
             during.handled.add(key)
+
+    @staticmethod
+    def _has_the_turn(
+        loaded: Loaded, sounding: Sounding, shape: Shape, placing: Placing, note: Note, *, chased: bool
+    ) -> bool:
+        """Whether a note may sound where only one may."""
+        if not free_for(loaded, sounding.due):
+            return False
+        if chased:
+            return not superseded(loaded, shape, placing, note, HostTime(sounding.due + SHORTEST_NOTE))
+        return not outdone(loaded, sounding.during, shape, placing, note)
 
     def _program(self, loaded: Loaded, due: HostTime, channel: Channel) -> None:
         if loaded.part.program is not None and not loaded.programmed:

@@ -63,6 +63,8 @@ class Shape:
     bend: BendMode
     bend_range: int
     """Semitones."""
+    chase: bool
+    """Whether a note that sounds where a pass begins is begun there."""
 
     def audible(self, note: Note) -> bool:
         """Whether the note is sure and long enough, and its stem not muted; an open note is long enough."""

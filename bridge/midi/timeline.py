@@ -44,7 +44,7 @@ def _start(part: Part, transport: Transport, now: HostTime, tolerance: Seconds) 
 
 def open_pass(loaded: Loaded, transport: Transport, now: HostTime, tolerance: Seconds) -> Pass:
     """A locked part's pass from the playhead of a rolling transport on."""
-    return loaded.begin(*_start(loaded.part, transport, now, tolerance))
+    return loaded.begin(*_start(loaded.part, transport, now, tolerance), since=now)
 
 
 def follow_line(loaded: Loaded, transport: Transport, horizon: float, place: Place) -> None:

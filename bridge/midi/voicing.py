@@ -82,5 +82,6 @@ class Voicing:
             offset=Seconds(number("offset_ms") / 1000.0),
             bend=BendMode.OFF if drums else BendMode(round(number("bend"))),
             bend_range=round(number("bend_range")),
+            chase=bool(number("chase")),
             grid=Grid(number("quantise"), round(number("grid")), number("swing")),
         )

@@ -69,6 +69,8 @@ class ArgumentReader:
 
     def _value(self, a: Argument, value: Value) -> Any:
         """Check one value."""
+        if value is None and a.nil:
+            return None
         match a.kind:
             case Kind.NUMBER | Kind.WHOLE | Kind.SWITCH:
                 return self._number(a, value)

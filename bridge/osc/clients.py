@@ -46,6 +46,8 @@ class Client:
     topics: set[Topic] = field(default_factory=set)
     redirect: Peer | None = None
     """Where everything meant for it goes."""
+    speaks_otherwise: bool = False
+    """Whether it has sent what belongs to no table of ours and was understood: a DAW, which sends much more that concerns nobody here."""
     errors: ErrorLimit = field(default_factory=ErrorLimit)
     last_sent: dict[str, tuple[bytes, float]] = field(default_factory=dict)
     """By address, of those that both sides send: what it was last told, and when."""

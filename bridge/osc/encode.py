@@ -1,19 +1,21 @@
 """From what happens in a session to the messages that say so, each with the topic whose subscribers hear it."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from bridge.errors import BridgeError
 from bridge.music.quality import QUALITY_SCHEMA, Measure, QualityReport
 from bridge.music.sound import Stem
-from bridge.music.tempo import Transport
+from bridge.music.tempo import TempoMap, Transport
 from bridge.osc.codec import OscMessage, Value
 from bridge.osc.rows import Topic
 from bridge.osc.table import API_VERSION, PARAM_PREFIX, UNDEFINED
 from bridge.osc.words import shorten
 from bridge.session import events
+from bridge.session.commands import ClockOut
 from bridge.session.parameters import PARAMETERS
-from bridge.session.playback import PortChanged, SentNote
+from bridge.session.playback import InputChanged, PortChanged, SentNote
 from bridge.units import HostTime, JobId
 
 _MESSAGE_LENGTH = 300
@@ -48,6 +50,8 @@ def job_event(event: events.JobEvent) -> Published:
             return _job("result", event, event.stem.value, int(event.notes), *files, event.model)
         case events.Quality(_, stem, report):
             return Published(Topic.QUALITY, _quality(event.id, stem, report))
+        case events.TempoFound(_, track):
+            return _job("tempo", event, float(track.bpm), float(track.confidence))
         case events.KeyFound(_, estimate):
             return _job("key", event, int(estimate.key), estimate.name, float(estimate.confidence))
         case events.Done():
@@ -101,6 +105,22 @@ def transport(now: Transport, host: HostTime) -> Published:
     )
 
 
+def clock(source: str, *, locked: bool, chosen: str) -> Published:
+    """Say who leads the project."""
+    return Published(Topic.TRANSPORT, OscMessage("/bridge/clock", (str(source), int(locked), str(chosen))))
+
+
+def clock_out(out: ClockOut, *, on: bool) -> Published:
+    """Say whether others can follow us so."""
+    return Published(Topic.TRANSPORT, OscMessage("/bridge/clock/out", (out.value, int(on))))
+
+
+def tempo_map(path: Path | None, tempo: TempoMap | None) -> Published:
+    """Say through which tempo map positions are read."""
+    said = ("" if path is None else str(path), 0 if tempo is None else len(tempo.points))
+    return Published(Topic.TRANSPORT, OscMessage("/bridge/clock/map", said))
+
+
 def parameter(name: str, value: float, job: JobId | None = None) -> Published:
     """Say what a live parameter is, for all or for one job."""
     number = round(value) if PARAMETERS[name].whole else float(value)
@@ -115,12 +135,11 @@ def note(sent: SentNote) -> Published:
     return Published(Topic.NOTE, OscMessage("/bridge/note", (what, f"{job}/{stem}", *numbers)))
 
 
-def port(changed: PortChanged) -> Published:
-    """Say that the MIDI port opened or was lost."""
+def port(changed: PortChanged | InputChanged) -> Published:
+    """Say that the MIDI port or input opened or was lost."""
+    address = "/bridge/midi" if isinstance(changed, PortChanged) else "/bridge/midi/in"
     text = shorten(changed.message, _MESSAGE_LENGTH)
-    return Published(
-        Topic.MIDI, OscMessage("/bridge/midi", (changed.backend, changed.name, int(changed.available), text))
-    )
+    return Published(Topic.MIDI, OscMessage(address, (changed.backend, changed.name, int(changed.available), text)))
 
 
 def panic() -> Published:

@@ -1,4 +1,4 @@
-"""Taking one port number for UDP and TCP at once."""
+"""Taking one port number for UDP and TCP at once, or for UDP alone."""
 
 import socket
 import sys
@@ -32,6 +32,22 @@ def bind_both(host: str, port: int) -> tuple[socket.socket, socket.socket]:
                 " StemBridge running? Stop it, or give osc.port in the settings another number",
             ) from error
     raise AssertionError("unreachable")
+
+
+def bind_udp(host: str, port: int) -> socket.socket:
+    """Return a socket bound to a UDP port.
+
+    Raises:
+        BridgeError: UNREACHABLE, saying that somebody holds it.
+
+    """
+    try:
+        return _bind(socket.SOCK_DGRAM, host, port)
+    except OSError as error:
+        raise BridgeError(
+            ErrorCode.UNREACHABLE,
+            f"cannot listen on {host}:{port}, UDP: {error.strerror or error}; another program listens there",
+        ) from error
 
 
 def _bind(kind: socket.SocketKind, host: str, port: int) -> socket.socket:

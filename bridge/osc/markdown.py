@@ -50,7 +50,7 @@ def _argument(a: Argument, *, bracket: bool) -> str:
         what = "" if a.kind in (Kind.TEXT, Kind.NUMBER, Kind.ANY) else str(a.kind)
         if a.minimum is not None and a.maximum is not None:
             what = f"{what} {a.minimum:.10g} to {a.maximum:.10g}"
-        what = f"{what} {a.unit}"
+        what = f"{what} {a.unit}{' or nil' if a.nil else ''}"
     default = f"(default {a.default})" if a.default and a.kind is not Kind.CHOICE else ""
     name = f"[`{a.name}`]" if a.optional and bracket else f"`{a.name}`"
     return " ".join(f"{name} {what} {default}".split())

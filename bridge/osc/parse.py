@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from bridge.errors import BridgeError, ErrorCode
 from bridge.music.sound import Stem
+from bridge.music.tempo import Loop
 from bridge.osc.arguments import ArgumentReader, parse_peer, refuse
 from bridge.osc.clients import Peer
 from bridge.osc.codec import OscMessage, Value
@@ -15,6 +16,7 @@ from bridge.osc.rows import ALL_TOPICS, Kind, Topic
 from bridge.osc.table import INCOMING, MAX_ID_LENGTH, PARAM_PREFIX
 from bridge.osc.words import nearest, shorten, shown
 from bridge.session import commands
+from bridge.session.commands import ClockName, ClockOut
 from bridge.session.parameters import JOB_PARAMETERS
 from bridge.session.request import Follow, JobRequest, Sync, TranscriberName
 from bridge.units import JobId
@@ -122,9 +124,6 @@ def _start(v: Mapping[str, Any]) -> commands.StartJob:
         raise BridgeError(ErrorCode.BAD_ARGUMENT, f"end must lie after start, {start:g} s, not at {end:g} s")
     if "at" in v and "at_s" in v:
         raise BridgeError(ErrorCode.BAD_ARGUMENT, "at and at_s say the same thing, in beats and in seconds; give one")
-    follow = Follow(v.get("follow", Follow.TIME))
-    if follow is Follow.TEMPO and "bpm" not in v:
-        raise BridgeError(ErrorCode.BAD_ARGUMENT, "follow tempo needs bpm, the tempo of the clip itself")
     if "model" in v and not _MODEL_NAME.fullmatch(v["model"]):
         raise BridgeError(
             ErrorCode.BAD_ARGUMENT,
@@ -142,7 +141,7 @@ def _start(v: Mapping[str, Any]) -> commands.StartJob:
             at_s=v.get("at_s"),
             rate=v.get("rate", 1.0),
             bpm=v.get("bpm"),
-            follow=follow,
+            follow=Follow(v.get("follow", Follow.TIME)),
             sync=Sync(v.get("sync", Sync.NOW)),
             loop=v.get("loop", False),
             model=v.get("model"),
@@ -158,6 +157,14 @@ def _loop(v: Mapping[str, Any]) -> commands.SetLoop:
             ErrorCode.BAD_ARGUMENT, f"end must lie after start, beat {v['start']:g}, not at beat {v['end']:g}"
         )
     return commands.SetLoop(v["start"], v["end"], v["on"])
+
+
+def _observe(v: Mapping[str, Any]) -> commands.ObserveClock:
+    loop = None
+    if v.get("loop_on"):
+        set_loop = _loop({"start": v["loop_start"], "end": v["loop_end"], "on": True})
+        loop = Loop(set_loop.start, set_loop.end)
+    return commands.ObserveClock(v["seconds"], v["beats"], v["bpm"], v["playing"], loop)
 
 
 def _parameter(name: str) -> Callable[[Mapping[str, Any]], commands.Command]:
@@ -184,6 +191,10 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any]], commands.Command | EdgeComman
     "/bridge/transport/locate": lambda v: commands.Locate(v["beats"]),
     "/bridge/transport/tempo": lambda v: commands.SetTempo(v["bpm"]),
     "/bridge/transport/loop": _loop,
+    "/bridge/clock/source": lambda v: commands.ChooseClock(ClockName(v["source"]) if "source" in v else None),
+    "/bridge/clock/observe": _observe,
+    "/bridge/clock/out": lambda v: commands.SendClock(ClockOut(v["to"]), v["on"]),
+    "/bridge/clock/map": lambda v: commands.UseTempoMap(v.get("path")),
     "/bridge/subscribe": lambda v: Subscribe(_topics(v)),
     "/bridge/unsubscribe": lambda v: Unsubscribe(_topics(v)),
     "/bridge/reply_to": lambda v: ReplyElsewhere(v["host"]._replace(port=v["port"])),

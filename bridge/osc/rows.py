@@ -48,6 +48,8 @@ class Argument:
     optional: bool = False
     default: str = ""
     """In words, for people."""
+    nil: bool = False
+    """Whether it may be nil (N), where the sender does not know."""
 
     @property
     def expected(self) -> str:
@@ -68,7 +70,8 @@ class Argument:
         }[self.kind]
         if self.minimum is not None and self.maximum is not None:
             words += f" from {self.minimum:.10g} to {self.maximum:.10g}"
-        return f"{words} ({self.unit})" if self.unit else words
+        words += f" ({self.unit})" if self.unit else ""
+        return f"{words} or nil" if self.nil else words
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from bridge.osc.clients import ECHO_WINDOW, Client, Clients, Peer
 from bridge.osc.codec import OscMessage, Timed, decode
 from bridge.osc.codec import encode as to_bytes
 from bridge.osc.inbox import Inbox
-from bridge.osc.listen import bind_both
+from bridge.osc.listen import bind_both, bind_udp
 from bridge.osc.parse import (
     Parsed,
     Ping,
@@ -29,7 +29,7 @@ from bridge.osc.parse import (
 from bridge.osc.reach import Reach
 from bridge.osc.rows import Topic
 from bridge.osc.schedule import Schedule
-from bridge.osc.table import INCOMING, only_sent
+from bridge.osc.table import INCOMING, OWN_PREFIX, only_sent
 from bridge.osc.tcp import TcpPort
 from bridge.osc.udp import UdpPort
 from bridge.osc.words import shown
@@ -75,6 +75,9 @@ class Handler(Protocol):
     def handle(self, command: Command, client: Reporter) -> None:
         """Carry out a command, at once or from now on; a BridgeError is told to that client and nobody else."""
 
+    def hear(self, message: OscMessage) -> bool:
+        """Take a message outside the address table, as DAWs send them of their own; False where it means nothing."""
+
     def snapshot(self, topic: Topic) -> Sequence[OscMessage]:
         """Return the messages that tell a new subscriber how things stand."""
 
@@ -101,6 +104,8 @@ class OscServer:
         self._reach = Reach(options.host, options.port)
         self._announce = tuple(_announced(text) for text in options.announce)
         self._tidying: asyncio.TimerHandle | None = None
+        self._doors: dict[int, UdpPort] = {}
+        """Other UDP ports that are listened on, for DAWs that answer to one that they choose."""
 
     @property
     def port(self) -> int:
@@ -133,9 +138,27 @@ class OscServer:
         self._schedule.clear()
         self._inbox.close()
         self._tcp.close()
+        for port in list(self._doors):
+            self.close_door(port)
         if self._udp is not None:
             self._udp.close()
             self._udp = None
+
+    def open_door(self, port: int) -> None:
+        """Listen on another UDP port as well, where it is not open yet.
+
+        Raises:
+            BridgeError: UNREACHABLE where somebody else listens there.
+
+        """
+        if port not in self._doors:
+            self._doors[port] = UdpPort(bind_udp(self._options.host, port), self._inbox)
+
+    def close_door(self, port: int) -> None:
+        """Listen there no longer."""
+        door = self._doors.pop(port, None)
+        if door is not None:
+            door.close()
 
     def counters(self) -> dict[str, int]:
         """Return what `/bridge/status` says of this end."""
@@ -238,13 +261,22 @@ class OscServer:
                 continue
             client = self._clients.seen(sender, time.monotonic())
             try:
-                self._handle(message, client)
+                if not self._is_foreign(message, client):
+                    self._handle(message, client)
             except BridgeError as error:
                 self.refuse(error, sender, message)
             except Exception:
                 log.exception("handling %s from %s", message.address, sender)
                 problem = BridgeError(ErrorCode.INTERNAL, "a fault in StemBridge; its log has the details")
                 self.refuse(problem, sender, message)
+
+    def _is_foreign(self, message: OscMessage, client: Client) -> bool:
+        """Whether this is a DAW's own message: one that was understood, or another of one who was."""
+        if message.address.startswith(OWN_PREFIX):
+            return False
+        if self._handler.hear(message):
+            client.speaks_otherwise = True
+        return client.speaks_otherwise
 
     def _handle(self, message: OscMessage, client: Client) -> None:
         parsed = parse(message, hints=client.errors.open(time.monotonic()))

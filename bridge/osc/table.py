@@ -4,13 +4,16 @@ from dataclasses import replace
 
 from bridge.music.sound import Stem
 from bridge.osc.rows import ALL_TOPICS, Argument, Incoming, Kind, Outgoing, Topic
+from bridge.session.commands import ClockName, ClockOut
 from bridge.session.parameters import JOB_PARAMETERS, PARAMETERS, Parameter
 from bridge.session.request import Follow, Sync, TranscriberName
 
 API_VERSION = 1
 """Grows when an address changes its meaning; what is only added does not count."""
 
-PARAM_PREFIX = "/bridge/param/"
+OWN_PREFIX = "/bridge/"
+"""What every address of ours begins with."""
+PARAM_PREFIX = OWN_PREFIX + "param/"
 MAX_PORT = 65535
 MAX_ID_LENGTH = 128
 """Characters of a request id."""
@@ -75,6 +78,7 @@ def _parameter_row(p: Parameter) -> Incoming:
 
 _JOB = "/bridge/job/"
 _TRANSPORT = "/bridge/transport"
+_CLOCK = "/bridge/clock"
 
 INCOMING: dict[str, Incoming] = {
     row.address: row
@@ -86,7 +90,7 @@ INCOMING: dict[str, Incoming] = {
             tuple(
                 _JOB + name
                 for name in (
-                    *("accepted", "progress", "ready", "behind", "key", "result", "quality"),
+                    *("accepted", "progress", "ready", "behind", "tempo", "key", "result", "quality"),
                     *("done", "failed", "cancelled", "unloaded"),
                 )
             ),
@@ -109,23 +113,69 @@ INCOMING: dict[str, Incoming] = {
         ),
         Incoming(_JOB + "list", (_SOME_ID,), (_REPLY_TO,), (_JOB + "state",), "one answer a job"),
         Incoming(_JOB + "status", (_SOME_ID,), (_REPLY_TO,), (_JOB + "state",), "the same as `list`"),
-        Incoming(_TRANSPORT + "/play", (_PRESS,), (), (_TRANSPORT,), "rolls the internal clock", trigger=True),
+        Incoming(
+            _TRANSPORT + "/play",
+            (_PRESS,),
+            (),
+            (_TRANSPORT,),
+            "rolls the project, where it is ours or the DAW lets us",
+            trigger=True,
+        ),
         Incoming(
             _TRANSPORT + "/stop",
             (_PRESS,),
             (),
             (_TRANSPORT,),
-            "stops the internal clock and every launched part",
+            "stops it, and every launched part",
             trigger=True,
         ),
-        Incoming(_TRANSPORT + "/locate", (_beats("beats"),), (), (_TRANSPORT,), "moves the internal clock"),
-        Incoming(_TRANSPORT + "/tempo", (_bpm(),), (), (_TRANSPORT,), "sets the internal clock's tempo"),
+        Incoming(_TRANSPORT + "/locate", (_beats("beats"),), (), (_TRANSPORT,), "moves it"),
+        Incoming(
+            _TRANSPORT + "/tempo", (_bpm(),), (), (_TRANSPORT,), "sets its tempo; where the clock tells none, says it"
+        ),
         Incoming(
             _TRANSPORT + "/loop",
             (_beats("start"), _beats("end"), Argument("on", Kind.SWITCH)),
             (),
             (_TRANSPORT,),
-            "sets the internal clock's loop",
+            "sets its loop",
+        ),
+        Incoming(
+            _CLOCK + "/source",
+            (Argument("source", Kind.CHOICE, choices=tuple(ClockName), optional=True, default="asks which it is"),),
+            (_REPLY_TO,),
+            (_CLOCK,),
+            "who says where the project is; `auto` takes the best one that is heard",
+        ),
+        Incoming(
+            _CLOCK + "/observe",
+            (
+                Argument("seconds", Kind.NUMBER, "s", -_FAR, _FAR, nil=True),
+                Argument("beats", Kind.NUMBER, "beats", -_FAR, _FAR, nil=True),
+                Argument("bpm", Kind.NUMBER, "quarter notes a minute", 1, 2000, nil=True),
+                Argument("playing", Kind.SWITCH),
+                _beats("loop_start", optional=True),
+                _beats("loop_end", optional=True),
+                Argument("loop_on", Kind.SWITCH, optional=True, default="0"),
+            ),
+            (),
+            (),
+            "how the sender's project is at this moment: with it any script is a clock, ten to thirty times a second;"
+            " nil is what it does not know",
+        ),
+        Incoming(
+            _CLOCK + "/out",
+            (Argument("to", Kind.CHOICE, choices=tuple(ClockOut)), Argument("on", Kind.SWITCH)),
+            (_REPLY_TO,),
+            (_CLOCK + "/out",),
+            "whether others can follow StemBridge: by MIDI clock on its port, in the network's Link session",
+        ),
+        Incoming(
+            _CLOCK + "/map",
+            (Argument("path", Kind.PATH, optional=True, default="tempi as they are heard"),),
+            (_REPLY_TO,),
+            (_CLOCK + "/map",),
+            "a MIDI file with the project's tempi and time signatures, through which positions are read",
         ),
         *(_parameter_row(p) for p in PARAMETERS.values()),
         Incoming(
@@ -225,6 +275,12 @@ OUTGOING: dict[str, Outgoing] = {
             ),
         ),
         _job(
+            "tempo",
+            "the clip's own tempo, as tracked for notes that follow the project's, and how sure its beats are heard",
+            _number("bpm", "quarter notes a minute"),
+            _number("confidence", "0 to 1"),
+        ),
+        _job(
             "key",
             "the key that the clip is in, as the live parameter `key` has it, its name, and how probable it is among all",
             _whole("key", "0 to 23"),
@@ -249,6 +305,28 @@ OUTGOING: dict[str, Outgoing] = {
                 Argument("playing", Kind.SWITCH),
             ),
             "where the project is and whether it rolls",
+            Topic.TRANSPORT,
+        ),
+        Outgoing(
+            _CLOCK,
+            (
+                Argument("source", Kind.CHOICE, choices=tuple(ClockName)[1:]),
+                Argument("locked", Kind.SWITCH),
+                Argument("chosen", Kind.CHOICE, choices=tuple(ClockName)),
+            ),
+            "who says where the project is, and whether it is heard; one that is lost is played on without for 2 s",
+            Topic.TRANSPORT,
+        ),
+        Outgoing(
+            _CLOCK + "/out",
+            (Argument("to", Kind.CHOICE, choices=tuple(ClockOut)), Argument("on", Kind.SWITCH)),
+            "whether others can follow StemBridge",
+            Topic.TRANSPORT,
+        ),
+        Outgoing(
+            _CLOCK + "/map",
+            (_text("path"), _whole("tempi")),
+            "which tempo map is used; an empty path for none",
             Topic.TRANSPORT,
         ),
         *(
@@ -277,6 +355,12 @@ OUTGOING: dict[str, Outgoing] = {
             "/bridge/midi",
             (_text("backend"), _text("name"), Argument("available", Kind.SWITCH), _text("message")),
             "the MIDI port opened, or was lost",
+            Topic.MIDI,
+        ),
+        Outgoing(
+            "/bridge/midi/in",
+            (_text("backend"), _text("name"), Argument("available", Kind.SWITCH), _text("message")),
+            "the same of the MIDI input",
             Topic.MIDI,
         ),
         Outgoing(

@@ -7,6 +7,7 @@ says exactly one of done, failed, cancelled, and exactly one unloaded. It lives 
 import asyncio
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bridge.errors import BridgeError, ErrorCode
 from bridge.music.sound import Stem
@@ -25,6 +26,7 @@ from bridge.session.events import (
     Result,
     Stage,
     StretchNotes,
+    TempoFound,
     Unloaded,
 )
 from bridge.session.job import Audience, Job
@@ -228,6 +230,8 @@ class JobBook:
                 return
             case Progress(_, stage, fraction):
                 job.progress(stage, fraction, self._surroundings.now())
+            case TempoFound(_, track):
+                job.request = replace(job.request, beats=track)
             case KeyFound(_, estimate):
                 job.key = estimate
                 self._player.set_key([(job.request.id, stem) for stem in job.parts], estimate.key)

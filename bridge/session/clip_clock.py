@@ -6,7 +6,7 @@ from typing import Protocol
 
 from bridge.music.tempo import TempoMap, Transport
 from bridge.session.request import Follow, Sync
-from bridge.units import Beats, Bpm, HostTime, Seconds
+from bridge.units import Beats, HostTime, Seconds
 
 _NEARLY = 1e-4
 """Beats by which a playhead may have passed a beat and still be on it."""
@@ -26,52 +26,59 @@ class Placed(Protocol):
     @property
     def rate(self) -> float: ...
     @property
-    def bpm(self) -> Bpm | None: ...
+    def tempo(self) -> TempoMap | None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class ClipClock:
-    """A straight or tempo-bent line between clip seconds and host time; monotone, so it can be read both ways."""
+    """Where a clip lies on a line of project seconds, or of project beats; monotone, so it can be read both ways."""
 
     host: HostTime
     seconds: Seconds
-    """Position at `host`, on the line that `start` speaks of."""
+    """The project's position at `host`."""
     start: float
-    """Where the clip's start sits: in beats with a tempo map, in seconds without."""
-    scale: float
-    """Beats, or seconds, of that line in one clip second."""
-    tempo: TempoMap | None
+    """Where the line of the clip's own seconds, or beats, has its 0 on the project's."""
+    rate: float = 1.0
+    """Clip seconds in a project second, where the clip follows time."""
+    tempo: TempoMap | None = None
+    """The project's, where the clip follows tempo."""
+    own: TempoMap | None = None
+    """The clip's, where it follows tempo: its beats are the project's."""
 
     def host_at(self, clip: float) -> HostTime:
         """The host time at which a clip second is due."""
-        place = self.start + clip * self.scale
+        place = self.start + self._own_place(clip)
         seconds = place if self.tempo is None else self.tempo.seconds_at(Beats(place))
         return HostTime(self.host + (seconds - self.seconds))
 
     def clip_at(self, host: float) -> Seconds:
         """The clip second that is due at a host time."""
-        seconds = self.seconds + (host - self.host)
-        place = seconds if self.tempo is None else self.tempo.beats_at(Seconds(seconds))
-        return Seconds((place - self.start) / self.scale)
+        seconds = Seconds(self.seconds + (host - self.host))
+        place = (seconds if self.tempo is None else self.tempo.beats_at(seconds)) - self.start
+        return Seconds(place * self.rate) if self.own is None else self.own.seconds_at(Beats(place))
 
     def after(self, clip: float) -> "ClipClock":
         """The same clip once more, starting where this one reaches `clip` seconds."""
-        return replace(self, start=self.start + clip * self.scale)
+        return replace(self, start=self.start + self._own_place(clip) - self._own_place(0.0))
+
+    def _own_place(self, clip: float) -> float:
+        return clip / self.rate if self.own is None else self.own.beats_at(Seconds(clip))
 
 
-def _beats_per_clip_second(part: Placed) -> float:
-    if part.bpm is None:
-        raise ValueError(f"{part} follows the tempo and has no bpm of its own")
-    return part.bpm / 60.0
+def _own_tempo(part: Placed) -> TempoMap:
+    if part.tempo is None:
+        raise ValueError(f"{part} follows the tempo and has none of its own")
+    return part.tempo
 
 
 def locked(part: Placed, tempo: TempoMap, host: HostTime, seconds: Seconds) -> ClipClock:
     """A part at its place in the project, where the project stands at `seconds` at `host`."""
     if part.follow is Follow.TEMPO:
-        start = tempo.beats_at(part.at_s) if part.at_s is not None else part.at or Beats(0.0)
-        return ClipClock(host, seconds, start, _beats_per_clip_second(part), tempo)
-    start_s = part.at_s if part.at_s is not None else tempo.seconds_at(part.at or Beats(0.0))
-    return ClipClock(host, seconds, start_s, 1.0 / part.rate, None)
+        at = tempo.beats_at(part.at_s) if part.at_s is not None else part.at or Beats(0.0)
+        own = _own_tempo(part)
+        return ClipClock(host, seconds, at - own.beats_at(Seconds(0.0)), tempo=tempo, own=own)
+    at_s = part.at_s if part.at_s is not None else tempo.seconds_at(part.at or Beats(0.0))
+    return ClipClock(host, seconds, at_s, part.rate)
 
 
 def launched(
@@ -82,33 +89,34 @@ def launched(
     `seconds` says where the project is then, where `host` is the very time of a jump.
     """
     if part.follow is Follow.TIME:
-        return ClipClock(host, Seconds(0.0), -clip / part.rate, 1.0 / part.rate, None)
-    scale = _beats_per_clip_second(part)
-    if not transport.playing:
-        tempo = TempoMap.constant(transport.tempo.bpm_at(transport.seconds))
-        return ClipClock(host, Seconds(0.0), -clip * scale, scale, tempo)
-    seconds = transport.position(host) if seconds is None else seconds
-    return ClipClock(host, seconds, transport.tempo.beats_at(seconds) - clip * scale, scale, transport.tempo)
+        return ClipClock(host, Seconds(0.0), -clip / part.rate, part.rate)
+    own = _own_tempo(part)
+    if transport.playing:
+        tempo = transport.tempo
+        seconds = transport.position(host) if seconds is None else seconds
+    else:
+        tempo, seconds = TempoMap.constant(transport.tempo.bpm_at(transport.seconds)), Seconds(0.0)
+    return ClipClock(host, seconds, tempo.beats_at(seconds) - own.beats_at(Seconds(clip)), tempo=tempo, own=own)
 
 
 def launch_time(part: Placed, transport: Transport, host: HostTime) -> HostTime:
     """When a part launched at `host` starts: then, or on the next beat or bar of a rolling transport."""
     if part.sync not in (Sync.BEAT, Sync.BAR) or not transport.playing:
         return host
-    unit = transport.tempo.beats_per_bar if part.sync is Sync.BAR else 1.0
-    at = _boundary(transport, unit, host, transport.position(host))
+    at = _boundary(part.sync, transport.tempo, host, transport.position(host))
     wrap, bounds = transport.wrap_after(host), transport.loop_seconds
     if wrap is None or bounds is None or at < wrap:
         return at
-    at, following = _boundary(transport, unit, wrap, bounds[0]), transport.wrap_after(wrap)
+    at, following = _boundary(part.sync, transport.tempo, wrap, bounds[0]), transport.wrap_after(wrap)
     # A loop that holds no such boundary begins with the nearest thing to one.
     return at if following is None or at < following else wrap
 
 
-def _boundary(transport: Transport, unit: float, host: HostTime, seconds: Seconds) -> HostTime:
-    """When the next multiple of `unit` beats comes for a project that stands at `seconds` at `host`, wraps left aside."""
-    beat = ceil(transport.tempo.beats_at(seconds) / unit - _NEARLY) * unit
-    return HostTime(max(host, host + (transport.tempo.seconds_at(Beats(beat)) - seconds)))
+def _boundary(sync: Sync, tempo: TempoMap, host: HostTime, seconds: Seconds) -> HostTime:
+    """When the next beat or bar begins for a project that stands at `seconds` at `host`, wraps left aside."""
+    here = Beats(tempo.beats_at(seconds) - _NEARLY)
+    line = tempo.next_bar(here) if sync is Sync.BAR else Beats(ceil(here))
+    return HostTime(max(host, host + (tempo.seconds_at(line) - seconds)))
 
 
 def playhead(placed: Placed, length: Seconds, transport: Transport, host: HostTime) -> Seconds:

@@ -1,9 +1,37 @@
 """What a user can ask of the daemon, one value a command, whichever wire it came over."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
 
+from bridge.music.tempo import Loop
 from bridge.session.request import JobRequest
-from bridge.units import Beats, Bpm, JobId
+from bridge.units import Beats, Bpm, JobId, Seconds
+
+
+class ClockName(StrEnum):
+    """Who may say where the project is."""
+
+    AUTO = "auto"
+    """The best one that is heard."""
+    INTERNAL = "internal"
+    MIDI = "midi"
+    MTC = "mtc"
+    LINK = "link"
+    JACK = "jack"
+    REAPER = "reaper"
+    ARDOUR = "ardour"
+    ABLETON = "ableton"
+    BITWIG = "bitwig"
+    OSC = "osc"
+    """Any script, through `/bridge/clock/observe`."""
+
+
+class ClockOut(StrEnum):
+    """By what others can follow our transport."""
+
+    MIDI = "midi"
+    LINK = "link"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,35 +64,68 @@ class AskJobs:
 
 @dataclass(frozen=True, slots=True)
 class PlayTransport:
-    """Roll the internal clock."""
+    """Roll the project."""
 
 
 @dataclass(frozen=True, slots=True)
 class StopTransport:
-    """Stop the internal clock and every launched part."""
+    """Stop the project and every launched part."""
 
 
 @dataclass(frozen=True, slots=True)
 class Locate:
-    """Move the internal clock."""
+    """Move the project."""
 
     beats: Beats
 
 
 @dataclass(frozen=True, slots=True)
 class SetTempo:
-    """Set the internal clock's tempo."""
+    """Set the project's tempo."""
 
     bpm: Bpm
 
 
 @dataclass(frozen=True, slots=True)
 class SetLoop:
-    """Set the internal clock's loop."""
+    """Set the project's loop."""
 
     start: Beats
     end: Beats
     on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseClock:
+    """Follow this clock; None: say which one is followed."""
+
+    name: ClockName | None
+
+
+@dataclass(frozen=True, slots=True)
+class ObserveClock:
+    """A script says how its project is. What is None is not known to it."""
+
+    seconds: Seconds | None
+    beats: Beats | None
+    bpm: Bpm | None
+    playing: bool
+    loop: Loop | None
+
+
+@dataclass(frozen=True, slots=True)
+class SendClock:
+    """Let others follow our transport, or end that."""
+
+    out: ClockOut
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UseTempoMap:
+    """Read positions through the tempi of this MIDI file; None: as they are heard."""
+
+    path: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +160,7 @@ class Panic:
 
 
 TransportCommand = PlayTransport | StopTransport | Locate | SetTempo | SetLoop
+ClockCommand = ChooseClock | ObserveClock | SendClock | UseTempoMap
 
 Command = (
     StartJob
@@ -106,6 +168,7 @@ Command = (
     | UnloadJob
     | AskJobs
     | TransportCommand
+    | ClockCommand
     | SetParameter
     | AskParameter
     | AskVersion

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from bridge.errors import ErrorCode
+from bridge.music.beat_track import BeatTrack
 from bridge.music.key import KeyEstimate
 from bridge.music.notes import Extent, Note, NoteKey
 from bridge.music.quality import QualityReport
@@ -94,6 +95,13 @@ class Quality(JobEvent):
 
     stem: Stem
     report: QualityReport
+
+
+@dataclass(frozen=True, slots=True)
+class TempoFound(JobEvent):
+    """The clip's own beats, for notes that follow the tempo."""
+
+    track: BeatTrack
 
 
 @dataclass(frozen=True, slots=True)

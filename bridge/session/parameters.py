@@ -134,6 +134,15 @@ PARAMETERS: dict[str, Parameter] = {
             " channel of its own",
             whole=True,
         ),
+        Parameter(
+            "chase",
+            0,
+            0,
+            1,
+            "off or sustain",
+            "1: where the transport starts, jumps or loops into the midst of a note, the note begins there for what is left of it",
+            whole=True,
+        ),
         Parameter("bend_range", 2, 1, 48, "semitones", "how far `bend` 1 reaches; MPE has 48", whole=True),
     )
 }
@@ -150,5 +159,6 @@ JOB_PARAMETERS = (
     "min_length_ms",
     "bend",
     "bend_range",
+    "chase",
 )
 """Those that a request can set for its job by their own name."""

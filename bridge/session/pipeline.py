@@ -8,31 +8,37 @@ through `emit` at once.
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
+from typing import TypeVar
 
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, ErrorCode
+from bridge.music.beat_track import BeatTrack
+from bridge.music.key import KeyEstimate
 from bridge.music.measures import SHUFFLES
 from bridge.music.sound import Stem
 from bridge.music.tempo import Transport
 from bridge.session.clip_clock import playhead
-from bridge.session.events import JobEvent, Progress, Stage
-from bridge.session.key_line import KeyLine
+from bridge.session.clip_estimate import ClipEstimate
+from bridge.session.events import JobEvent, KeyFound, Progress, Stage, TempoFound
 from bridge.session.ports import (
     Cache,
     CacheKey,
+    ClipEstimator,
     CreateStemFile,
-    KeyEstimator,
     OpenClip,
     Separator,
     Separators,
     Transcribers,
     WriteMidi,
 )
+from bridge.session.request import Follow
 from bridge.session.stem_line import LineParts, StemLine
 from bridge.session.work import JobCancelled, Work
 from bridge.units import HostTime, Seconds
+
+T = TypeVar("T")
 
 REPORT_SHARE = 0.1
 """Of the time that the analysis takes, at most so much goes into quality reports on the way."""
@@ -44,7 +50,8 @@ class Pipeline:
 
     separators: Separators
     transcribers: Transcribers
-    keys: KeyEstimator
+    keys: ClipEstimator[KeyEstimate]
+    beats: ClipEstimator[BeatTrack]
     cache: Cache
     open_clip: OpenClip
     decoding: str
@@ -92,15 +99,16 @@ class _Analysis:
         self._last_progress = (Stage.LOADING, 0.0)
 
     def run(self) -> None:
-        work, pipeline = self._work, self._pipeline
+        pipeline = self._pipeline
         self._progress(Stage.LOADING, 0.0)
-        separator = pipeline.separators.load(work.request.model, work.request.stems)
-        identity = pipeline.cache.identify(work.request)
-        lines = {stem: self._line(stem, separator, identity) for stem in work.request.stems}
-        key = KeyLine(work, pipeline.keys, pipeline.cache, (*identity, pipeline.decoding), pipeline.open_clip)
-        self._say_all(key.recall())
-        if work.key_first:
-            self._say_all(key.find(None, self._still_here))
+        separator = pipeline.separators.load(self._work.request.model, self._work.request.stems)
+        identity = (*pipeline.cache.identify(self._work.request), pipeline.decoding)
+        self._find_beats(identity)
+        lines = {stem: self._line(stem, separator, identity) for stem in self._work.request.stems}
+        key = self._estimate(pipeline.keys, identity, pipeline.cache.recall_key, pipeline.cache.keep_key)
+        self._say_key(key.recall())
+        if self._work.key_first:
+            self._say_key(key.find(None, self._still_here))
         self._progress(Stage.SEPARATING, 0.0)
         for line in lines.values():
             self._say_all(line.recall_notes())
@@ -110,7 +118,7 @@ class _Analysis:
         missing = {stem: line for stem, line in lines.items() if not line.separated}
         if missing:
             self._separate(separator, lines, missing, key)
-        self._say_all(key.find(None, self._still_here))
+        self._say_key(key.find(None, self._still_here))
         while any(line.has_unheard for line in lines.values()):
             self._hear(lines.values())
         for line in lines.values():
@@ -143,12 +151,39 @@ class _Analysis:
                 channels=separator.channels,
                 transcriber=pipeline.transcribers.get(work.request.transcriber, stem, work.holds[stem]),
                 cache=pipeline.cache,
-                key=(*identity, pipeline.decoding, separator.fingerprint(stem), stem),
+                key=(*identity, separator.fingerprint(stem), stem),
                 file=pipeline.create_stem_file(work.folder, stem, separator.sample_rate, separator.channels),
             )
         )
         self._undo.callback(line.close)
         return line
+
+    def _estimate(
+        self,
+        estimator: ClipEstimator[T],
+        identity: CacheKey,
+        recall: Callable[[CacheKey], T | None],
+        keep: Callable[[CacheKey, T], None],
+    ) -> ClipEstimate[T]:
+        return ClipEstimate(estimator, self._work.request, self._pipeline.open_clip, identity, recall=recall, keep=keep)
+
+    def _find_beats(self, identity: CacheKey) -> None:
+        """Track the beats of a clip whose notes follow the tempo and whose own tempo nobody gave; raises BridgeError BAD_AUDIO."""
+        request, cache = self._work.request, self._pipeline.cache
+        if request.follow is not Follow.TEMPO or request.tempo is not None:
+            return
+        beats = self._estimate(self._pipeline.beats, identity, cache.recall_beats, cache.keep_beats)
+        track = beats.recall() or beats.find(None, self._still_here)
+        if track is None:
+            raise BridgeError(
+                ErrorCode.BAD_AUDIO, f"no beat is heard in {request.path}: give its tempo as bpm, or follow time"
+            )
+        self._work = replace(self._work, request=replace(request, beats=track))
+        self._say(TempoFound(request.id, track))
+
+    def _say_key(self, key: KeyEstimate | None) -> None:
+        if key is not None:
+            self._say(KeyFound(self._work.request.id, key))
 
     def _hear(self, lines: Iterable[StemLine]) -> None:
         """Go on with stems that are kept and whose notes are not."""
@@ -157,7 +192,11 @@ class _Analysis:
                 self._say_all(line.hear(self._playhead(line.duration)))
 
     def _separate(
-        self, separator: Separator, lines: Mapping[Stem, StemLine], missing: Mapping[Stem, StemLine], key: KeyLine
+        self,
+        separator: Separator,
+        lines: Mapping[Stem, StemLine],
+        missing: Mapping[Stem, StemLine],
+        key: ClipEstimate[KeyEstimate],
     ) -> None:
         """Separate what is not here yet, transcribing as it comes; after the first stretch, find the clip's key."""
         spare = _SpareTime()
@@ -168,7 +207,7 @@ class _Analysis:
             for stretch in separator.separate(clip, tuple(missing), lambda: self._playhead(length)):
                 for stem, samples in stretch.stems.items():
                     self._say_all(missing[stem].advance(stretch.start, samples))
-                self._say_all(key.find(clip, self._still_here))
+                self._say_key(key.find(clip, self._still_here))
                 self._hear(lines.values())
                 separated = min(line.separated_frames for line in missing.values())
                 self._progress(Stage.SEPARATING, separated / clip.frames)
@@ -182,7 +221,7 @@ class _Analysis:
     def _still(self, identity: CacheKey) -> bool:
         """Whether the file is what it was: what was made of it while somebody wrote to it is kept for nobody."""
         try:
-            return self._pipeline.cache.identify(self._work.request) == identity
+            return (*self._pipeline.cache.identify(self._work.request), self._pipeline.decoding) == identity
         except BridgeError:
             return False
 

@@ -74,7 +74,7 @@ def part_of(job: Job, event: StretchNotes) -> Part:
         at=request.at,
         at_s=request.at_s,
         rate=request.rate,
-        bpm=request.bpm,
+        tempo=request.tempo,
         loop=request.loop,
         program=None if program is None else int(program),
         key=None if job.key is None else job.key.key,
@@ -84,8 +84,9 @@ def part_of(job: Job, event: StretchNotes) -> Part:
 
 def playback_rate(request: JobRequest, project_bpm: Bpm) -> float:
     """Clip seconds that playback uses in a second."""
-    if request.follow is Follow.TEMPO and request.bpm:
-        return project_bpm / request.bpm
+    own = request.bpm or (request.beats.bpm if request.beats is not None else None)
+    if request.follow is Follow.TEMPO and own:
+        return project_bpm / own
     return request.rate
 
 

@@ -6,9 +6,9 @@ from typing import Protocol
 
 from bridge.music.notes import Extent, Note, NoteKey
 from bridge.music.sound import Stem
-from bridge.music.tempo import Transport
+from bridge.music.tempo import TempoMap, Transport
 from bridge.session.request import Follow, Sync
-from bridge.units import Beats, Bpm, Channel, HostTime, JobId, Pitch, Seconds, Velocity
+from bridge.units import Beats, Channel, HostTime, JobId, Pitch, Seconds, Velocity
 
 PartId = tuple[JobId, Stem]
 
@@ -29,8 +29,8 @@ class Part:
     at_s: Seconds | None = None
     rate: float = 1.0
     """Clip seconds in a project second (follow time)."""
-    bpm: Bpm | None = None
-    """The clip's own tempo (follow tempo)."""
+    tempo: TempoMap | None = None
+    """The clip's own (follow tempo)."""
     loop: bool = False
     program: int | None = None
     """0 to 127, sent once before the first note."""
@@ -92,6 +92,26 @@ class PortChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class InputChanged:
+    """The MIDI input opened, or was lost and is being watched for."""
+
+    backend: str
+    """jack, alsa, coremidi or windows."""
+    name: str
+    available: bool
+    message: str
+    """For a person: what happened and what will be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class MidiReceived:
+    """What came in since the last report; at most 5 ms old."""
+
+    messages: tuple[tuple[HostTime, bytes], ...]
+    """When each arrived, in order, and its bytes: one whole message each, system exclusive included, its status always stated."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlayerStatistics:
     """Counted since the player started; lateness over the last 10,000 messages."""
 
@@ -104,6 +124,8 @@ class PlayerStatistics:
     """Notes whose bend goes beyond the range."""
     dropped_port: int
     """Notes that came due while there was no port."""
+    dropped_clock: int
+    """Clock messages that came due so long before they could leave that they were dropped: who counts ticks is off by as many."""
     xruns: int
     """Cycles that the audio system missed; each may have cost a message."""
     lateness_median: Seconds
@@ -118,7 +140,9 @@ class PlayerLost:
     message: str
 
 
-PlayerEvent = NotesSent | PartPlayed | PartBehind | PortChanged | PlayerStatistics | PlayerLost
+PlayerEvent = (
+    NotesSent | PartPlayed | PartBehind | PortChanged | InputChanged | MidiReceived | PlayerStatistics | PlayerLost
+)
 
 
 class Player(Protocol):
@@ -159,6 +183,20 @@ class Player(Protocol):
 
     def set_transport(self, transport: Transport) -> None:
         """Move, start, stop or re-time the project; from rolling to parked ends what was launched on a beat or bar."""
+
+    def send_clock(self, messages: Sequence[tuple[HostTime, bytes]]) -> None:
+        """Send system messages (clock, position, start, time code) at these times, beside whatever notes there are.
+
+        One that cannot leave before the late tolerance is over is dropped and counted, unless it is a stop; without a port all are lost,
+        so whoever sends them starts anew when a port has opened.
+
+        Raises:
+            BridgeError: BAD_ARGUMENT for a channel message, and for one of more than 16 bytes.
+
+        """
+
+    def clear_clock(self) -> None:
+        """Take back what was given to `send_clock` and has not left; those who were told to start are told to stop."""
 
     def panic(self) -> None:
         """Unload all, release all, then CC64 = 0, CC123 and CC120 on all channels."""

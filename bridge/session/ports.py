@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from bridge.music.beat_track import BeatTrack
 from bridge.music.key import KeyEstimate
 from bridge.music.notes import Note, NoteUpdate, StemNotes
 from bridge.music.sound import Clip, Samples, Stem
@@ -15,6 +16,7 @@ from bridge.session.request import JobRequest, TranscriberName
 from bridge.session.work import Work
 from bridge.units import JobId, Seconds
 
+Found_co = TypeVar("Found_co", covariant=True)
 Playhead = Callable[[], Seconds]
 """Asked before each segment: where in the clip the playhead stands; 0 while it is nowhere in it."""
 
@@ -105,19 +107,19 @@ class Take(Protocol):
         """Let go of it; what was not kept is gone then. Idempotent."""
 
 
-class KeyEstimator(Protocol):
-    """What finds the key that a whole clip is in."""
+class ClipEstimator(Protocol[Found_co]):
+    """What finds something that holds for a whole clip."""
 
     @property
     def fingerprint(self) -> str:
-        """What its estimates depend on; the same one gives the same key for the same clip."""
+        """What it depends on; the same one finds the same for the same clip."""
 
     @property
     def sample_rate(self) -> int:
         """Hertz; the clip must come at this rate."""
 
-    def estimate(self, clip: Clip, heed: Callable[[], None]) -> KeyEstimate | None:
-        """Return the clip's key, None where it has none to be heard; `heed` is called on the way and may raise."""
+    def estimate(self, clip: Clip, heed: Callable[[], None]) -> Found_co | None:
+        """Return what it is, None where nothing is to be heard; `heed` is called on the way and may raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,11 @@ class Cache(Protocol):
     def recall_key(self, key: CacheKey) -> KeyEstimate | None: ...
 
     def keep_key(self, key: CacheKey, estimate: KeyEstimate) -> None:
+        """See `keep_notes`."""
+
+    def recall_beats(self, key: CacheKey) -> BeatTrack | None: ...
+
+    def keep_beats(self, key: CacheKey, track: BeatTrack) -> None:
         """See `keep_notes`."""
 
     def recall_stem(self, key: CacheKey) -> Take | None: ...

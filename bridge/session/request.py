@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from bridge.music.beat_track import BeatTrack
 from bridge.music.sound import Stem
+from bridge.music.tempo import TempoMap
 from bridge.units import Beats, Bpm, JobId, Seconds
 
 
@@ -60,7 +62,7 @@ class JobRequest:
     rate: float = 1.0
     """Clip seconds that pass in one project second."""
     bpm: Bpm | None = None
-    """The source's tempo; needed for `follow = tempo`."""
+    """The source's tempo, for `follow = tempo`."""
     follow: Follow = Follow.TIME
     sync: Sync = Sync.NOW
     loop: bool = False
@@ -69,3 +71,12 @@ class JobRequest:
     transcriber: TranscriberName | None = None
     parameters: dict[str, float] = field(default_factory=dict)
     """Live parameters that this job overrides, by name: threshold, channel, program, ..."""
+    beats: BeatTrack | None = field(default=None, compare=False)
+    """What was tracked in the audio, where `bpm` is not given: an answer, and no part of what was asked."""
+
+    @property
+    def tempo(self) -> TempoMap | None:
+        """The source's own, as given or else as tracked; None while neither is known."""
+        if self.bpm is not None:
+            return TempoMap.constant(self.bpm)
+        return self.beats.tempo_map() if self.beats is not None else None

@@ -141,7 +141,7 @@ class StemLine:
         parts.file.close()
         notes = self._sounding()
         midi_path = parts.work.folder / f"{parts.stem}.mid"
-        tempo = TempoMap.constant(parts.work.bpm)
+        tempo = parts.work.request.tempo or TempoMap.constant(parts.work.bpm)
         write_midi(midi_path, [StemNotes(parts.stem, notes)], tempo, parts.work.channels)
         self._written = True
         return Result(parts.work.request.id, parts.stem, len(notes), midi_path, parts.file.path, parts.model)

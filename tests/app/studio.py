@@ -58,7 +58,12 @@ class OpenStudio:
             },
         )
         settings = {
-            "midi": {"backend": "jack", "jack_server": self._server.name, "port": self._port},
+            "midi": {
+                "backend": "jack",
+                "jack_server": self._server.name,
+                "port": self._port,
+                "input": f"{self._port} in",
+            },
             "inference": {
                 "model": "copy",
                 "models_folder": str(repo),

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.cache.entry import Kind, entry_name
+from bridge.music.beat_track import BeatTrack
 from bridge.music.key import KeyEstimate
 from bridge.music.notes import Note
 from bridge.session.ports import KeptNotes
@@ -49,6 +50,12 @@ def test_a_key_comes_back_exactly_and_is_no_other_kind_of_entry(tmp_path, estima
     cache_in(tmp_path).keep_key(NOTES, estimate)
     assert cache_in(tmp_path).recall_key(NOTES) == estimate
     assert cache_in(tmp_path).recall_notes(NOTES) is None
+
+
+@pytest.mark.parametrize("track", [BeatTrack((), (), 0.0), BeatTrack((0.1 + 0.2, 1.0, 1.7), (0, 2), 0.123456789)])
+def test_beats_come_back_exactly(tmp_path, track):
+    cache_in(tmp_path).keep_beats(NOTES, track)
+    assert cache_in(tmp_path).recall_beats(NOTES) == track
 
 
 @pytest.mark.parametrize("channels", [1, 2, 6])

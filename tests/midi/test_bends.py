@@ -210,7 +210,7 @@ def test_a_bend_follows_its_points_to_within_5_ms(points, tick, rate):
     for at in (begin + 0.0003 + n * 0.0007 for n in range(int((end - begin) / 0.0007))):
         value = next((v for t, v in reversed(sent) if t <= at + 1e-5), 0)
         # What held at some time of the last 5 ms.
-        recent = [i for i, (t, _) in enumerate(points) if (0.1 + t) / rate <= at + 1e-5]
+        recent = [i for i, (t, _) in enumerate(points) if (0.1 + t) / rate <= at + 1.1e-5]
         first = [i for i, (t, _) in enumerate(points) if (0.1 + t) / rate <= at - 0.0051]
         held = points[max(first, default=0) : max(recent, default=0) + 1]
         expected = {min(8191, round(cents / 300 * 8192)) for _, cents in held} or {0}

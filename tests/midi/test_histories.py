@@ -15,7 +15,7 @@ from bridge.session.clip_clock import locked
 from bridge.session.playback import Part, PartPlayed
 from bridge.session.request import Follow, Sync
 from tests.midi.rig import START, TOLERANCE, VOCALS, Rig, known
-from tests.midi.strategies import extents, keys, loops, notes, overrides, tempi
+from tests.midi.strategies import examples, extents, keys, loops, notes, overrides, own_tempi, tempi
 
 ids = st.sampled_from([("a", Stem.VOCALS), ("a", Stem.DRUMS), ("b", Stem.VOCALS), ("c", Stem.BASS)])
 
@@ -38,9 +38,24 @@ class Histories(RuleBasedStateMachine):
         rate=st.sampled_from([0.5, 1.0, 3.0]),
         program=st.none() | st.just(5),
         key=st.none() | st.just(9),
+        tempo=own_tempi,
     )
-    def load(self, part, sync, follow, loop, at, rate, program, key):  # noqa: PLR0917
-        self.rig.load(Part(part, 2.0, 0.5, sync, follow, at, rate=rate, bpm=90, loop=loop, program=program, key=key))
+    def load(self, part, sync, follow, loop, at, rate, program, key, tempo):  # noqa: PLR0917
+        self.rig.load(
+            Part(
+                part,
+                2.0,
+                0.5,
+                sync,
+                follow,
+                at,
+                rate=rate,
+                tempo=tempo,
+                loop=loop,
+                program=program,
+                key=key,
+            )
+        )
 
     @rule(
         part=ids,
@@ -49,10 +64,11 @@ class Histories(RuleBasedStateMachine):
         loop=st.booleans(),
         shape=st.dictionaries(st.sampled_from(["quantise", "mono", "snap"]), st.just(1.0)),
         legato=st.sampled_from([0.0, 300.0]),
+        chase=st.sampled_from([0, 1]),
         bend=st.sampled_from([0, 1, 2]),
     )
-    def play(self, part, notes, sync, loop, shape, legato, bend):  # noqa: PLR0917
-        overrides = {"channel": 1, "key": 3, "legato_ms": legato, "bend": bend} | shape
+    def play(self, part, notes, sync, loop, shape, legato, chase, bend):  # noqa: PLR0917
+        overrides = {"channel": 1, "key": 3, "legato_ms": legato, "bend": bend, "chase": chase} | shape
         self.rig.load(Part(part, 2.0, 0.5, sync, loop=loop, overrides=overrides))
         self.rig.update(part, notes, (), known(2.0), complete=True)
         self.rig.launch(part)
@@ -102,6 +118,13 @@ class Histories(RuleBasedStateMachine):
     @rule(seconds=st.floats(0, 2), playing=st.booleans(), tempo=tempi, loop=loops)
     def locate(self, seconds, playing, tempo, loop):
         self.rig.transport(seconds, playing, tempo=tempo, loop=loop)
+
+    @rule(tempo=tempi)
+    def change_tempo(self, tempo):
+        """The beat under the playhead stays."""
+        old = self.rig.sequencer._transport
+        beats = old.beats(self.rig.now)
+        self.rig.transport(tempo.seconds_at(beats), old.playing, tempo=tempo, loop=old.loop)
 
     @rule(error=st.floats(-0.01, 0.01))
     def correct(self, error):
@@ -167,7 +190,7 @@ class Histories(RuleBasedStateMachine):
 
 TestHistories = Histories.TestCase
 TestHistories.settings = settings(
-    max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=examples(120), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 some_notes = st.lists(
@@ -184,7 +207,7 @@ some_notes = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(
     some_notes,
     st.sampled_from(Follow),
@@ -203,7 +226,9 @@ def test_a_locked_part_sounds_exactly_where_the_transport_passes_it_or_the_grid_
     tempo = TempoMap((TempoPoint(0.0, 0.0), TempoPoint(1.0, 1.5)), 100)
     transport = Transport(START, seconds, True, tempo, loop)
     drawing = {"quantise": strength, "grid": grid, "swing": swing}
-    part = Part(VOCALS, 2.0, 0.5, Sync.TRANSPORT, follow, at, rate=rate, bpm=bpm, overrides=drawing)
+    part = Part(
+        VOCALS, 2.0, 0.5, Sync.TRANSPORT, follow, at, rate=rate, tempo=TempoMap.constant(bpm), overrides=drawing
+    )
     points = [k / grid + (k % 2) * (swing - 0.5) * 2 / grid * (grid % 2 == 0) for k in range(200)]
     rig = Rig()
     rig.load(part)
@@ -227,7 +252,7 @@ def test_a_locked_part_sounds_exactly_where_the_transport_passes_it_or_the_grid_
     assert Counter(p for _, p in played) == Counter(p for _, p in expected)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(some_notes, st.lists(st.integers(0, 15), max_size=15), st.lists(st.floats(0, 0.5), max_size=6))
 def test_a_part_played_once_strikes_each_of_its_notes_once_however_often_it_is_revised(notes, revisions, pauses):
     rig = Rig()

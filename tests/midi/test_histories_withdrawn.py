@@ -10,7 +10,7 @@ from bridge.midi.loaded import Loaded
 from bridge.music.notes import Note
 from bridge.session.playback import Part, PartPlayed
 from tests.midi.rig import LOOKAHEAD, START, TICK, VOCALS, Rig, known
-from tests.midi.strategies import extents, onsets
+from tests.midi.strategies import examples, extents, onsets
 
 
 class Given:
@@ -43,7 +43,7 @@ steps = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.lists(onsets | st.just(0.0), min_size=3, max_size=3), steps)
 def test_withdrawn_notes_are_struck_no_more_and_those_that_sound_still_end(onsets, steps):
     rig = Rig()

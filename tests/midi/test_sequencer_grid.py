@@ -63,7 +63,7 @@ def test_half_the_strength_moves_onsets_half_the_way():
         # A beat of the project at 90 bpm is 2/3 s long, from the launch at 0.3 s on.
         ({"rate": 2.0}, 0.3 + 2 / 3),
         # A beat of the clip at 120 bpm is half a second of it; it plays at 3/4 of its tempo.
-        ({"follow": Follow.TEMPO, "bpm": 120}, 0.3 + 2 * 2 / 3),
+        ({"follow": Follow.TEMPO, "tempo": TempoMap.constant(120)}, 0.3 + 2 * 2 / 3),
     ],
 )
 def test_a_launched_part_is_drawn_to_beats_from_its_launch_or_its_own(part, due):

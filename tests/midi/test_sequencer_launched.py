@@ -101,7 +101,7 @@ def test_a_waiting_launch_follows_a_change_of_tempo():
 
 
 def test_tempo_following_notes_stay_on_the_beat_when_the_tempo_changes():
-    rig = loaded([note(float(k), 60 + k) for k in range(4)], follow=Follow.TEMPO, bpm=60, sync=Sync.BEAT)
+    rig = loaded([note(float(k), 60 + k) for k in range(4)], follow=Follow.TEMPO, tempo=TEMPO_60, sync=Sync.BEAT)
     rig.transport(0.0, tempo=TEMPO_60)
     rig.launch(VOCALS)
     rig.run(1.5)
@@ -112,7 +112,7 @@ def test_tempo_following_notes_stay_on_the_beat_when_the_tempo_changes():
 
 
 def test_tempo_following_notes_take_the_parked_transport_s_tempo():
-    rig = loaded([note(1.0)], follow=Follow.TEMPO, bpm=60)
+    rig = loaded([note(1.0)], follow=Follow.TEMPO, tempo=TEMPO_60)
     rig.transport(0.0, playing=False, tempo=TempoMap.constant(120))
     rig.launch(VOCALS)
     rig.run(1.0)
@@ -120,7 +120,7 @@ def test_tempo_following_notes_take_the_parked_transport_s_tempo():
 
 
 def test_a_launched_tempo_part_runs_on_through_loop_wraps():
-    rig = loaded([note(k * 0.5, 60 + k) for k in range(8)], follow=Follow.TEMPO, bpm=60, sync=Sync.BEAT)
+    rig = loaded([note(k * 0.5, 60 + k) for k in range(8)], follow=Follow.TEMPO, tempo=TEMPO_60, sync=Sync.BEAT)
     rig.transport(0.0, tempo=TEMPO_60, loop=Loop(0.0, 1.0))
     rig.launch(VOCALS)
     rig.run(4.2)
@@ -129,7 +129,7 @@ def test_a_launched_tempo_part_runs_on_through_loop_wraps():
 
 def test_a_launched_tempo_part_takes_the_tempo_on_the_other_side_of_the_wrap():
     tempo = TempoMap((TempoPoint(0.0, 0.0), TempoPoint(2.0, 2.0)), 120)  # Two beats at 60, then 120.
-    rig = loaded([note(float(k), 60 + k) for k in range(6)], follow=Follow.TEMPO, bpm=60, sync=Sync.BEAT)
+    rig = loaded([note(float(k), 60 + k) for k in range(6)], follow=Follow.TEMPO, tempo=TEMPO_60, sync=Sync.BEAT)
     rig.transport(1.0, tempo=tempo, loop=Loop(1.0, 3.0))
     rig.launch(VOCALS)
     rig.run(4.2)

@@ -23,6 +23,7 @@ class SmallDaemon:
     def __init__(self) -> None:
         self.commands: list[commands.Command] = []
         self.reporters: list[Reporter] = []
+        self.foreign: list[OscMessage] = []
         self.values = {name: p.default for name, p in PARAMETERS.items()}
         self.server: OscServer
 
@@ -48,6 +49,13 @@ class SmallDaemon:
                 client.send(encode.version("1.2.3"))
             case commands.AskStatus():
                 client.send(encode.status(self.server.counters()))
+
+    def hear(self, message: OscMessage) -> bool:
+        """Understands what a DAW says of its tempo."""
+        if message.address != "/tempo/raw":
+            return False
+        self.foreign.append(message)
+        return True
 
     def snapshot(self, topic: Topic) -> Sequence[OscMessage]:
         if topic is Topic.PARAM:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import BridgeError, ErrorCode
+from bridge.music.beat_track import BeatTrack
 from bridge.music.key import KeyEstimate
 from bridge.music.quality import Measure, QualityReport
 from bridge.music.sound import Stem
@@ -15,9 +16,10 @@ from bridge.osc.encode import Published
 from bridge.osc.rows import Kind
 from bridge.osc.table import OUTGOING
 from bridge.session import events
+from bridge.session.commands import ClockOut
 from bridge.session.events import JobState, Stage
 from bridge.session.parameters import PARAMETERS
-from bridge.session.playback import PortChanged, SentNote
+from bridge.session.playback import InputChanged, PortChanged, SentNote
 
 NONE = Measure(None, None)
 REPORT = QualityReport(
@@ -30,6 +32,7 @@ EVENTS = [
     events.Behind("id", 1.5),
     events.Result("id", Stem.BASS, 12, Path("/out/bass.mid"), Path("/out/bass.wav"), "htdemucs"),
     events.Quality("id", Stem.BASS, REPORT),
+    events.TempoFound("id", BeatTrack((0.5, 1.0), (0,), 0.5)),
     events.KeyFound("id", KeyEstimate(21, 0.97)),
     events.Done("id"),
     events.Failed("id", ErrorCode.NO_MODEL, "no weights"),
@@ -39,13 +42,19 @@ EVENTS = [
 TRANSPORT = Transport(100.0, 2.0, playing=True, tempo=TempoMap.constant(90.0))
 NOTE = SentNote(("id", Stem.DRUMS), on=True, channel=10, pitch=36, velocity=100, due=1.0, lateness=0.0005)
 PORT = PortChanged("jack", "StemBridge", available=True, message="open")
+INPUT = InputChanged("jack", "StemBridge in:in", available=False, message="lost")
 PUBLISHED = [
     *(encode.job_event(e) for e in EVENTS),
     encode.transport(TRANSPORT, 101.0),
     *(encode.parameter(name, p.default) for name, p in PARAMETERS.items()),
     encode.parameter("threshold", 0.25, "id"),
     encode.note(NOTE),
+    encode.clock("midi", locked=False, chosen="auto"),
+    *(encode.clock_out(out, on=True) for out in ClockOut),
+    encode.tempo_map(Path("/song.mid"), TempoMap.constant(90.0)),
+    encode.tempo_map(None, None),
     encode.port(PORT),
+    encode.port(INPUT),
     encode.panic(),
 ]
 ANSWERS = [

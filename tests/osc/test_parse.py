@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 
 from bridge.errors import BridgeError, ErrorCode
 from bridge.music.sound import Stem
+from bridge.music.tempo import Loop
 from bridge.osc.clients import Peer
 from bridge.osc.codec import OscMessage
 from bridge.osc.parse import Parsed, Ping, ReplyElsewhere, Subscribe, Unsubscribe, parse, request_id
 from bridge.osc.rows import Topic
 from bridge.osc.table import INCOMING
 from bridge.session import commands
+from bridge.session.commands import ClockName, ClockOut
 from bridge.session.request import Follow, JobRequest, Sync
 
 START = "/bridge/job/start"
@@ -111,7 +113,6 @@ def test_a_path_in_the_home_folder_is_completed_and_a_relative_one_explained():
         (("id", "/a.wav", "start", None), "not nil"),
         (("id", "/a.wav", "start", 5, "end", 5), "end must lie after start, 5 s, not at 5 s"),
         (("id", "/a.wav", "at", 1, "at_s", 1), "give one"),
-        (("id", "/a.wav", "follow", "tempo"), "follow tempo needs bpm"),
         (("id", "/a.wav", "sync", "bars"), "did you mean bar?"),
         (
             ("id", "/a.wav", "channel", 0),
@@ -185,6 +186,27 @@ def test_transport_and_parameter_values_are_checked():
     assert "from -48 to 48" in refusal("/bridge/param/transpose", 49)
     assert command("/bridge/param/threshold", 0.5, "job") == commands.SetParameter("threshold", 0.5, "job")
     assert command("/bridge/param/threshold") == commands.AskParameter("threshold")
+
+
+def test_a_script_says_what_it_knows_of_its_project():
+    observe = "/bridge/clock/observe"
+    assert command(observe, 1.5, 3.0, 120, 1) == commands.ObserveClock(1.5, 3.0, 120.0, playing=True, loop=None)
+    assert command(observe, None, 3, None, False) == commands.ObserveClock(None, 3.0, None, playing=False, loop=None)
+    looping = commands.ObserveClock(1.5, 3.0, 120.0, playing=True, loop=Loop(0.0, 4.0))
+    assert command(observe, 1.5, 3, 120, 1, 0, 4, 1) == looping
+    assert command(observe, 1.5, 3, 120, 1, 0, 4, 0).loop is None
+    assert "end must lie after start, beat 4, not at beat 4" in refusal(observe, 1.5, 3, 120, 1, 4, 4, 1)
+    assert "bpm must be a number from 1 to 2000 (quarter notes a minute) or nil" in refusal(observe, 1, 3, "fast", 1)
+    assert "playing must be 0 or 1, not nil" in refusal(observe, 1, 3, 120, None)
+
+
+def test_the_clock_is_chosen_sent_and_mapped():
+    assert command("/bridge/clock/source", "midi") == commands.ChooseClock(ClockName.MIDI)
+    assert command("/bridge/clock/source") == commands.ChooseClock(None)
+    assert "did you mean midi?" in refusal("/bridge/clock/source", "mido")
+    assert command("/bridge/clock/out", "link", 1) == commands.SendClock(ClockOut.LINK, on=True)
+    assert command("/bridge/clock/map", "/song.mid") == commands.UseTempoMap(Path("/song.mid"))
+    assert command("/bridge/clock/map") == commands.UseTempoMap(None)
 
 
 def test_an_optional_id_and_pairs_are_told_apart():

@@ -19,7 +19,7 @@ def sample(a: Argument):
     if a.kind in (Kind.CHOICE, Kind.CHOICES):
         return a.choices[-1]
     if a.minimum is not None:
-        return a.minimum if a.name == "start" else a.maximum
+        return a.minimum if a.name in ("start", "loop_start") else a.maximum
     return {
         Kind.TEXT: "word",
         Kind.SWITCH: 1,

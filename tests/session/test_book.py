@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import BridgeError, ErrorCode
+from bridge.music.beat_track import BeatTrack
 from bridge.music.key import KeyEstimate
 from bridge.music.sound import Stem
 from bridge.music.tempo import PARKED, Transport
@@ -23,6 +24,7 @@ from bridge.session.events import (
     KeyFound,
     Ready,
     Stage,
+    TempoFound,
     Unloaded,
 )
 from bridge.session.parameters import DEFAULT_CHANNELS
@@ -437,3 +439,13 @@ async def test_only_what_is_snapped_waits_for_the_key(
 async def test_a_jobs_own_hold_comes_before_everyones(desk: Desk) -> None:
     desk.start(parameters={"hold_ms": 40.0}, stems=(Stem.VOCALS,))
     assert (await asyncio.wait_for(desk.engine.started.get(), 5)).holds == {Stem.VOCALS: 40.0}
+
+
+async def test_parts_follow_the_beats_that_were_tracked(desk: Desk) -> None:
+    await desk.running(follow=Follow.TEMPO)
+    track = BeatTrack((Seconds(0.5), Seconds(1.0), Seconds(1.6)), (0,), 0.7)
+    desk.engine.find(TempoFound(JobId("a"), track), stretch("a", 2.0, note(0.5)))
+    assert desk.player.loaded["a", Stem.VOCALS].tempo == track.tempo_map()
+    assert TempoFound(JobId("a"), track) in desk.heard
+    desk.start(follow=Follow.TEMPO)
+    assert desk.heard.count(Accepted(JobId("a"))) == 1, "the same request again is still the same"

@@ -9,10 +9,10 @@ import pytest
 from bridge.errors import BridgeError, ErrorCode
 from bridge.music.sound import Stem
 from bridge.session import stem_line
-from bridge.session.events import JobEvent, KeyFound, Progress, Quality, Result, Stage, StretchNotes
-from bridge.session.request import Sync
+from bridge.session.events import JobEvent, KeyFound, Progress, Quality, Result, Stage, StretchNotes, TempoFound
+from bridge.session.request import Follow, Sync
 from bridge.session.work import JobCancelled
-from bridge.units import Seconds
+from bridge.units import Bpm, Seconds
 from tests.session.bench import Bench
 from tests.session.gate import one_pass
 from tests.session.test_stitch import blocks
@@ -245,3 +245,34 @@ def test_a_stem_that_is_kept_without_its_key_gets_one(bench: Bench) -> None:
     bench.run()
     bench.cache.keys.clear()
     assert keys(bench.run()) == [10]
+
+
+def tempi(heard: list[JobEvent]) -> list[float]:
+    return [event.track.bpm for event in heard if isinstance(event, TempoFound)]
+
+
+def test_a_clip_that_follows_the_tempo_has_its_beats_tracked_before_its_notes(bench: Bench) -> None:
+    heard = bench.run(follow=Follow.TEMPO)
+    assert tempi(heard) == [60.0]
+    kinds = [type(event) for event in heard]
+    assert kinds.index(TempoFound) < kinds.index(StretchNotes)
+    assert bench.tempo.bpm_at(Seconds(3.0)) == pytest.approx(60.0), "the MIDI file has the clip's own tempo"
+
+
+@pytest.mark.parametrize("request_", [{"follow": Follow.TEMPO, "bpm": Bpm(90.0)}, {"follow": Follow.TIME}])
+def test_no_beats_are_tracked_that_nobody_needs(bench: Bench, request_: dict[str, object]) -> None:
+    assert tempi(bench.run(**request_)) == []
+    assert bench.beats.asked == 0
+
+
+def test_beats_are_tracked_once_and_kept(bench: Bench) -> None:
+    bench.run(follow=Follow.TEMPO)
+    assert tempi(bench.run(follow=Follow.TEMPO)) == [60.0]
+    assert bench.beats.asked == 1
+
+
+def test_a_clip_without_a_beat_cannot_follow_the_tempo() -> None:
+    bench = Bench(np.zeros_like(SONG))
+    with pytest.raises(BridgeError, match="no beat") as error:
+        bench.run(follow=Follow.TEMPO)
+    assert error.value.code is ErrorCode.BAD_AUDIO

@@ -1,0 +1,110 @@
+"""The project's tempo map as far as it has been heard: what a DAW says of its tempo, kept where it said it.
+
+No transport protocol hands over the tempo map, only the tempo under the playhead. A change in what had not been played before is a new
+point; one where another tempo had been heard shows that the project has one tempo, which was turned.
+"""
+
+from dataclasses import replace
+from math import inf
+
+from bridge.music.tempo import TempoMap, TempoPoint
+from bridge.units import Beats, Bpm, Seconds
+
+_SAME_TEMPO = 1e-6
+"""Relative; OSC's floats have seven digits."""
+_SAME_BEAT = 0.004
+"""Beats: 2 ms at 120 quarter notes a minute."""
+_DRIFTED = 0.25
+"""Beats: a beat that is told and is closer than this to what the map has is the same one, which the map has not quite met."""
+_NEAR = Seconds(0.5)
+"""A change is noticed so late at most; the playhead is then a little inside what had not been heard."""
+_POINTS = 500
+"""Of a map, at most: a ramp that is heard as steps leaves some ten a second."""
+_GRIDS = (1.0, 0.5, 0.1, 0.05, 0.01)
+"""Tempi that people set, in quarter notes a minute, the likeliest first."""
+_WITHIN = 3.0
+"""Standard deviations that a measured tempo may be off."""
+_SIGNIFICANT = 4.0
+"""A grid proves something only where its lines lie further apart than so many times the doubt on both sides."""
+_CLOCK_DRIFT = 1e-4
+"""Relative: two machines' clocks may run so differently; no tempo is measured better than that."""
+
+
+def plausible(bpm: Bpm, doubt: float, before: Bpm) -> Bpm:
+    """Name a measured tempo: as before while nothing speaks against that, else the round one near by, else what was measured.
+
+    `doubt` is the measurement's standard deviation, relative. A tempo that wavers would move all that is placed in seconds.
+    """
+    room = bpm * (_WITHIN * doubt + _CLOCK_DRIFT)
+    if abs(before - bpm) <= room and _on_grid(before):
+        return before
+    for grid in _GRIDS:
+        nearest = round(bpm / grid) * grid
+        if nearest > 0 and abs(nearest - bpm) <= room and grid > 2 * _SIGNIFICANT * room / _WITHIN:
+            return Bpm(nearest)
+    return before if abs(before - bpm) <= room else bpm
+
+
+def _on_grid(bpm: Bpm) -> bool:
+    return abs(bpm / _GRIDS[-1] - round(bpm / _GRIDS[-1])) < _SAME_TEMPO / _GRIDS[-1]
+
+
+class TempoLearner:
+    """The map that positions are read through, given or learned."""
+
+    def __init__(self, map_: TempoMap) -> None:
+        self._map = map_
+        self._given = False
+        self._heard = Seconds(-inf)
+        """How far the project has been played on this map."""
+
+    @property
+    def map(self) -> TempoMap:
+        return self._map
+
+    def give(self, map_: TempoMap | None) -> None:
+        """Use this map and learn nothing; None: learn again, from here on."""
+        self._given = map_ is not None
+        self._map = map_ or self._map
+
+    def rolled(self, seconds: Seconds) -> None:
+        """The project has been played up to here."""
+        self._heard = max(self._heard, seconds)
+
+    def bar(self, beats_per_bar: float | None) -> None:
+        """Note how many quarter notes a bar has."""
+        if beats_per_bar is not None and beats_per_bar != self._map.beats_per_bar and not self._given:
+            self._map = replace(self._map, beats_per_bar=beats_per_bar)
+
+    def hear(self, seconds: Seconds, bpm: Bpm, beats: Beats | None = None, *, rolling: bool = False) -> None:
+        """Take in the tempo at a project second, and the beat there where that is told.
+
+        `rolling` says that the playhead came here by playing, so that all before it holds.
+        """
+        if self._given:
+            return
+        expected = self._map.beats_at(seconds)
+        beat = expected if beats is None else beats
+        off = abs(beat - expected)
+        if off <= _SAME_BEAT and abs(self._map.bpm_at(seconds) / bpm - 1) <= _SAME_TEMPO:
+            return
+        last = self._map.points[-1]
+        if rolling and off < _DRIFTED and 0 <= last.seconds - seconds < _NEAR:
+            # Jitter has put the playhead back behind a change that it had passed.
+            self.refine(bpm)
+            return
+        ahead = seconds > last.seconds and beat > last.beats
+        if rolling and ahead and off < _DRIFTED and self._heard - seconds < _NEAR:
+            points = (*self._map.points[-_POINTS:], TempoPoint(seconds, beat))
+            self._map = replace(self._map, points=points, bpm=bpm)
+        elif beats is not None:
+            self._map = TempoMap((TempoPoint(seconds, beats),), bpm, self._map.beats_per_bar)
+            self._heard = seconds
+        else:
+            self._map = TempoMap.constant(bpm, self._map.beats_per_bar)
+            self._heard = Seconds(-inf)
+
+    def refine(self, bpm: Bpm) -> None:
+        """State the tempo of the last piece better."""
+        if not self._given:
+            self._map = replace(self._map, bpm=bpm)
