@@ -94,6 +94,33 @@ def _parser() -> argparse.ArgumentParser:
     send.add_argument("--host", help="where the daemon is (default: as in the settings)")
     send.add_argument("--port", type=int, help="its OSC port (default: as in the settings)")
 
+    calibrate = command(
+        "calibrate",
+        "play clicks, listen for the instrument, and say which offset_ms makes up for its delay",
+        _calibrate,
+    )
+    calibrate.add_argument(
+        "--listen",
+        nargs="+",
+        default=(),
+        metavar="PORT",
+        help="JACK's audio outputs to listen to, or one input device (default: the hardware's inputs)",
+    )
+    calibrate.add_argument(
+        "--instrument", metavar="PORT", help="JACK's MIDI input to connect the port to (default: wait until you have)"
+    )
+    calibrate.add_argument("--channel", type=int, default=1, choices=range(1, 17), metavar="1..16", help="(default: 1)")
+    calibrate.add_argument(
+        "--pitch", type=int, default=60, choices=range(128), metavar="0..127", help="note to play (default: 60)"
+    )
+    calibrate.add_argument("--clicks", type=int, default=24, help="how many (default: 24)")
+    calibrate.add_argument(
+        "--output-latency",
+        type=float,
+        metavar="MS",
+        help="how late the DAW's own sound comes, which is not made up for (default: what JACK says, elsewhere 0)",
+    )
+
     command("ports", "list the MIDI systems and ports of this machine", _ports)
     command("models", "list the separation models and whether their weights are here", _models)
     command("doctor", "check all that StemBridge needs and say what to do about what is missing", _doctor)
@@ -131,6 +158,21 @@ def _send(options: argparse.Namespace) -> int:
     from bridge.app.send import send
 
     return send(_settings(options), options)
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from bridge.app.calibrate import CalibrationRequest, calibrate
+    from bridge.units import Channel, Pitch
+
+    request = CalibrationRequest(
+        listen=tuple(options.listen),
+        instrument=options.instrument,
+        channel=Channel(options.channel),
+        pitch=Pitch(options.pitch),
+        clicks=options.clicks,
+        output_latency_ms=options.output_latency,
+    )
+    return calibrate(_settings(options), request)
 
 
 def _ports(options: argparse.Namespace) -> int:
