@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mir_eval.transcription as mir
 import numpy as np
@@ -36,6 +36,12 @@ class Notes:
     def of(cls, notes: Sequence[Note]) -> "Notes":
         rows = np.array([(n.onset, n.duration, n.pitch, n.velocity) for n in notes], dtype=float).reshape(-1, 4)
         return cls(*rows.T)
+
+    @classmethod
+    def bent(cls, notes: Sequence[Note]) -> "Notes":
+        """With the pitch that sounds where bends are played: of each note the middle one, by how long it sounds."""
+        plain = cls.of(notes)
+        return replace(plain, pitch=np.array([note.pitch + _middle_bend(note) / 100.0 for note in notes], dtype=float))
 
     def __len__(self) -> int:
         return len(self.onset)
@@ -90,6 +96,18 @@ def onset_errors(found: Notes, true: Notes) -> np.ndarray:
         return np.empty(0)
     matched = np.array(_match(found, true, ends=False), dtype=int).reshape(-1, 2)
     return found.onset[matched[:, 1]] - true.onset[matched[:, 0]]
+
+
+def _middle_bend(note: Note) -> float:
+    """Cents."""
+    if not note.bend:
+        return 0.0
+    times, cents = np.array(note.bend).T
+    assert note.duration is not None, "the note has not ended"
+    lengths = np.maximum(np.diff(times, append=max(note.duration, times[-1])), 0.0)
+    order = np.argsort(cents, kind="stable")
+    shares = np.cumsum(lengths[order])
+    return float(cents[order[np.searchsorted(shares, shares[-1] / 2.0)]])
 
 
 def _pairs(found: Notes, true: Notes, *, ends: bool, near: float) -> int:

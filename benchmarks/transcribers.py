@@ -3,7 +3,8 @@
     python -m benchmarks.transcribers [FOLDER] [--basic-pitch PYTHON] [--only TEXT]
 
 Made-up pieces always; recordings where FOLDER, or else STEMBRIDGE_DATA, holds them: `benchmarks.recordings` says in which form.
-A found note is right within 50 ms and half a semitone; with its end, also within 50 ms or a fifth of the duration (mir_eval). The
+A found note is right within 50 ms and half a semitone; with its end, also within 50 ms or a fifth of the duration (mir_eval).
+`bent` is the F of onsets with the pitch that sounds where bends are played, as a singer's lies between the keys. The
 delay is from the onset until enough audio for the note to be final was there, fed 20 ms at a time. The star marks what `auto`
 picks for such a stem. A second table says how much the notes of separated vocals are those of the true ones.
 
@@ -78,9 +79,9 @@ def get(transcribers: LoadedTranscribers, name: TranscriberName, stem: Stem) -> 
 
 
 def heading() -> None:
-    print(f"\n{'':40} {'':12}                   onset            with offset       delay, ms  times  velocity")
+    print(f"\n{'':40} {'':12}                   onset                 with offset       delay, ms  times  velocity")
     print(
-        f"{'piece':40} {'transcriber':12} played found    P    R    F      P    R    F   median  p95   real  correlation"
+        f"{'piece':40} {'transcriber':12} played found    P    R    F bent      P    R    F   median  p95   real  correlation"
     )
 
 
@@ -92,15 +93,17 @@ def report(piece: Piece, transcribers: LoadedTranscribers, other: Heard | None) 
     for whose, true in piece.references.items():
         title = f"{piece.name} {whose}"
         for name, found in heard.items():
-            notes = Notes.of(found.notes)
+            notes, bent = Notes.of(found.notes), Notes.bent(found.notes)
             if piece.keys:
-                notes = notes.renamed(piece.keys[whose])
+                notes = bent = notes.renamed(piece.keys[whose])
             picked = "*" if name == auto_for(piece.stem) else " "
-            print(f"{title:40} {name:11}{picked} {line(notes, true, found, durations=piece.durations)}", flush=True)
+            print(
+                f"{title:40} {name:11}{picked} {line(notes, bent, true, found, durations=piece.durations)}", flush=True
+            )
             title = ""
 
 
-def line(notes: Notes, true: Notes, heard: Heard, *, durations: bool) -> str:
+def line(notes: Notes, bent: Notes, true: Notes, heard: Heard, *, durations: bool) -> str:
     whole = str(score(notes, true, ends=True)) if durations else f"{'-':>14}"
     delays = "      -    -"
     if len(heard.delays):
@@ -108,7 +111,7 @@ def line(notes: Notes, true: Notes, heard: Heard, *, durations: bool) -> str:
         delays = f"{median:7.0f} {late:4.0f}"
     correlation = velocity_correlation(notes, true)
     loudness = "-" if correlation is None else f"{correlation:.2f}"
-    return f"{len(true):6} {len(notes):5} {score(notes, true, ends=False)} {whole:>16} {delays} {heard.speed:7.0f} {loudness:>9}"
+    return f"{len(true):6} {len(notes):5} {score(notes, true, ends=False)} {score(bent, true, ends=False).f:4.2f} {whole:>16} {delays} {heard.speed:7.0f} {loudness:>9}"
 
 
 def agreement(multitracks: Sequence[Mix], transcribers: LoadedTranscribers) -> None:

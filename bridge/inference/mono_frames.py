@@ -27,6 +27,13 @@ _QUIET_REACH = 4
 _QUIET_FREE = 3.0
 """Decibels that a frame may lie below both sides without being a dip."""
 _PEAK_REACH = 3
+_TURN_REACH = 5
+"""Frames before an attack within which the pitch may have turned; of the first, a note may no longer begin there."""
+_FALL_REACH = 3
+"""Frames before it turned within which it fell."""
+_SHALLOWEST, _DEEPEST = 0.15, 0.75
+"""Semitones: less is how a voice wavers, more says no more."""
+_VOICED = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,10 @@ class Frame:
     """Decibels by which it is quieter than the loudest frames within 64 ms on both sides, beyond 3."""
     attack: float
     """Decibels by which the bands rise on average, at most by as much as all grows louder; 0 beside such a peak."""
+    dent: float = 0.0
+    """Semitones by which the pitch falls and rises again up to an attack, as it does where a consonant is sung."""
+    turn: int = 0
+    """How many frames before the attack it turned; a syllable begins there, and is as loud as a vowel at the attack."""
 
 
 class FrameStream:
@@ -71,6 +82,8 @@ class FrameStream:
         self._first = 0
         self._spectra: deque[npt.NDArray[np.float64]] = deque(maxlen=2)
         self._loudest: deque[float] = deque(maxlen=_RECENT + 1)
+        self._pitches: deque[float] = deque(maxlen=_FALL_REACH + _TURN_REACH + 1)
+        """Of the frames given last, those since a voice was heard again."""
 
     @property
     def needs(self) -> int:
@@ -126,18 +139,34 @@ class FrameStream:
         pitch = 69.0 + 12.0 * np.log2(frequency / 440.0) - self._shift
         slope = np.abs(np.gradient(pitch)) if pitch.size > 1 else np.zeros(1)
         frames = [
-            Frame(
-                pitch=float(pitch[n - begin]),
-                slope=float(slope[n - begin]),
-                voicing=float(voicing[n - begin]),
-                dip=self._dip(n),
-                attack=self._attack(n),
-            )
+            self._frame(n, float(pitch[n - begin]), float(slope[n - begin]), float(voicing[n - begin]))
             for n in range(first, first + count)
         ]
         self._given += count
         self._forget()
         return frames
+
+    def _frame(self, frame: int, pitch: float, slope: float, voicing: float) -> Frame:
+        """To be called for every frame in turn."""
+        if voicing < _VOICED:
+            self._pitches.clear()
+        else:
+            self._pitches.append(pitch)
+        attack = self._attack(frame)
+        dent, turn = self._dent() if attack > 0.0 else (0.0, 0)
+        return Frame(pitch, slope, voicing, self._dip(frame), attack, dent, turn)
+
+    def _dent(self) -> tuple[float, int]:
+        """Return how deep the pitch fell before the last frame and rose again, and how many frames back it turned."""
+        if len(self._pitches) < _FALL_REACH + _TURN_REACH + 1:
+            return 0.0, 0
+        pitches = list(self._pitches)
+        lowest = min(range(_FALL_REACH, len(pitches)), key=pitches.__getitem__)
+        fallen_from = max(pitches[lowest - _FALL_REACH : lowest + 1])
+        depth = min(fallen_from, max(pitches[lowest:])) - pitches[lowest]
+        if depth < _SHALLOWEST:
+            return 0.0, 0
+        return min(depth, _DEEPEST), max(0, len(pitches) - 2 - lowest)
 
     def _dip(self, frame: int) -> float:
         at = frame - self._first

@@ -26,7 +26,7 @@ from bridge.music.notes import Note, NoteKey, NoteUpdate
 from bridge.music.sound import Samples, Stem
 from bridge.units import Pitch, Seconds
 
-ALGORITHM = 1
+ALGORITHM = 2
 """To be raised when the code may give other notes for the same stem: kept notes are then made anew."""
 
 HOLD_MS = 80.0
@@ -53,7 +53,7 @@ class MonoOptions:
 
 
 VOICE = MonoOptions(lowest=Pitch(36), highest=Pitch(88), attack_db=2.0)
-"""Consonants, and drums left over from the separation, are no notes struck again."""
+"""Drums left over from the separation are no notes struck again, nor consonants where the pitch does not dent with them."""
 BASS = MonoOptions(lowest=LOWEST, highest=Pitch(67))
 
 

@@ -64,6 +64,26 @@ def sing(tones: list[Tone], seconds: float, seed: int = 1) -> np.ndarray:
     return _shaped(out, (700, 1150, 2700), rng)
 
 
+def hum(consonants: list[float], seconds: float, pitch: float = 57.0, depth: float = 0.6, seed: int = 3) -> np.ndarray:
+    """One vowel on one pitch from 0.3 s on, with consonants sung through, as l or v; shape (1, frames).
+
+    A syllable begins at each of the times: there the pitch lies `depth` semitones lower and rises, and soon the voice
+    is bright again.
+    """
+    rng = np.random.default_rng(seed)
+    t = np.arange(round(seconds * RATE)) / RATE
+    lower = sum((np.exp(-(((t - at) / 0.03) ** 2)) for at in consonants), np.zeros(len(t)))
+    # The mouth opens within some 20 ms.
+    closed = sum(
+        (np.clip(np.minimum(t - at + 0.05, at + 0.04 - t) / 0.02, 0, 1) for at in consonants), np.zeros(len(t))
+    )
+    hertz = 440.0 * 2.0 ** ((pitch - depth * lower - 69) / 12)
+    phase = 2 * np.pi * np.cumsum(hertz) / RATE
+    voice = sum(np.sin(h * phase) / h**1.2 * np.exp(-0.2 * closed * (h - 1)) for h in range(1, 30))
+    envelope = np.clip((t - 0.3) / 0.025, 0, 1) * np.clip((seconds - 0.2 - t) / 0.03, 0, 1)
+    return _shaped(voice * envelope * (1 - 0.38 * closed), (700, 1150, 2700), rng)
+
+
 def _shaped(source: np.ndarray, formants: tuple[float, ...], rng: np.random.Generator) -> np.ndarray:
     shaped = np.zeros_like(source)
     for formant, gain in zip(formants, (1.0, 0.6, 0.3), strict=True):

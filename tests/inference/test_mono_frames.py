@@ -8,7 +8,7 @@ from bridge.inference.mono_frames import FrameStream
 from bridge.inference.mono_network import HOP, PitchNetwork
 from bridge.inference.mono_resample import Decimator
 from bridge.inference.recent_audio import RecentAudio
-from tests.inference.mono_sounds import RATE, Tone, pluck, sing, sung
+from tests.inference.mono_sounds import RATE, Tone, hum, pluck, sing, sung
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,21 @@ def test_an_attack_stands_out_where_a_string_is_struck_again(network):
     times = np.flatnonzero(struck) * HOP / 16000
     assert np.abs(times[:, None] - np.array([0.3, 0.8])).min(axis=0).max() < 0.03
     assert struck.sum() == 2
+
+
+def test_a_consonant_sung_through_dents_the_pitch_before_its_attack(network):
+    frames = heard(network, hum([0.9, 1.5], 2.2))
+    dented = [(n * HOP / 16000, frame) for n, frame in enumerate(frames) if frame.dent > 0]
+    assert len(dented) == 2
+    for (time, frame), at in zip(dented, [0.9, 1.5], strict=True):
+        assert frame.attack > 2
+        assert 0.4 < frame.dent <= 0.75
+        assert abs(time - frame.turn * HOP / 16000 - at) < 0.025
+
+
+def test_without_a_dent_there_is_none(network):
+    for samples in (hum([0.9, 1.5], 2.2, depth=0.0), sing([Tone(0.3, 0.5, 60), Tone(0.9, 0.5, 60)], 1.8)):
+        assert all(frame.dent == 0 == frame.turn for frame in heard(network, samples))
 
 
 def test_vibrato_is_no_attack_and_no_dip(network):

@@ -24,6 +24,10 @@ def struck(pitch=60.0, attack=10.0):
     return tone(1, pitch, attack=attack)
 
 
+def sung_through(attack, dent=0.75, turn=3):
+    return tone(1, attack=attack, dent=dent, turn=turn)
+
+
 def cut(frames, hold=0.08, attack=0.8):
     """(begin, end, pitch) of each note."""
     segmenter = Segmenter(PERIOD, Segmentation(hold, attack, 36, 88))
@@ -71,6 +75,52 @@ def test_an_attack_divides_a_note_where_it_is_strong_enough():
     assert len(cut(frames, attack=11.0)) == 1
 
 
+def test_a_weaker_attack_divides_a_note_where_the_pitch_dents_before_it():
+    plain = tone(20) + struck(attack=3.5) + tone(20)
+    dented = tone(20) + sung_through(3.5) + tone(20)
+    assert len(cut(plain, attack=2.0)) == 1
+    assert len(cut(dented, attack=2.0)) == 2
+
+
+def test_a_dent_lets_no_attack_count_that_would_be_weak_anywhere():
+    for attack in (0.8, 2.0):
+        assert len(cut(tone(20) + sung_through(1.2) + tone(20), attack=attack)) == 1
+
+
+@pytest.mark.parametrize("turn", [1, 2, 3])
+def test_a_note_struck_again_begins_where_the_pitch_turned_before_the_attack(turn):
+    notes = cut(tone(20) + sung_through(10.0, turn=turn) + tone(20))
+    assert len(notes) == 2
+    assert notes[1][0] in {20 - turn, 20 - turn - 1}
+
+
+def first_found(frames):
+    """The first note, and how many frames it took."""
+    segmenter = Segmenter(PERIOD, Segmentation(0.08, 0.8, 36, 88))
+    for count, frame in enumerate(frames, 1):
+        for event in segmenter.feed([frame]):
+            return count, event
+    raise AssertionError("no note was found")
+
+
+@pytest.mark.parametrize("pitch", [59.75, 60.0, 60.28])
+def test_a_pitch_off_the_border_between_keys_is_given_soon(pitch):
+    count, note = first_found(gap(10) + tone(40, pitch))
+    assert (note.begin, note.pitch) == (10, 60)
+    assert count <= 10 + round(SHORTEST / PERIOD) + 1
+
+
+def test_a_pitch_near_the_border_between_keys_waits_to_see_where_the_note_goes():
+    count, note = first_found(gap(10) + tone(9, 60.4) + tone(40, 60.62))
+    assert note.pitch == 61
+    assert count <= 10 + round(LATEST / PERIOD) + 1
+
+
+def test_the_key_is_that_of_most_of_what_was_heard_not_of_a_scoop():
+    scoop = [tone(1, 59.0 + 0.3 * n, slope=0.3)[0] for n in range(5)]
+    assert cut(gap(5) + scoop + tone(20, 60.8))[0][2] == 61
+
+
 def test_an_attack_soon_after_the_beginning_divides_nothing():
     assert len(cut(gap(5) + tone(4) + struck() + tone(20))) == 1
 
@@ -108,7 +158,8 @@ def test_notes_never_overlap_and_are_decided_within_the_latest(parts):
     latest = round(LATEST / PERIOD)
     events, known, fed = [], 0, 0
     for count, pitch, voicing, dip, attack in parts:
-        for frame in tone(count, pitch, voicing, dip=dip) + tone(1, pitch, voicing, attack=attack):
+        blow = tone(1, pitch, voicing, attack=attack, dent=0.5 * (count % 2), turn=count % 5)
+        for frame in tone(count, pitch, voicing, dip=dip) + blow:
             found = list(segmenter.feed([frame]))
             fed += 1
             for event in found:
