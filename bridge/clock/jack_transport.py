@@ -26,6 +26,8 @@ _JUMP = Seconds(0.02)
 """The frame is exact to a cycle's jitter: further off than this, the transport was moved."""
 _HUNG = Seconds(1.0)
 """A server that has begun no cycle for so long has hung."""
+_LONGEST_BAR = 64
+"""Beats that a bar has at most."""
 _BBT = 0x10
 """The bit of `jack_position_t.valid` that says that a timebase master tells bars, beats and ticks."""
 
@@ -143,11 +145,7 @@ class JackTransportSource(Listener):
             bpm = Bpm(position.beats_per_minute * quarter)
             per_bar = position.beats_per_bar * quarter
             # The musical position is that of the cycle's first frame.
-            bars = position.bar_start_tick / position.ticks_per_beat
-            if bars == 0:  # Not every timebase master counts its bars' ticks.
-                bars = (position.bar - 1) * position.beats_per_bar
-            begun = (bars + position.beat - 1 + position.tick / position.ticks_per_beat) * quarter
-            beats = Beats(begun + (frame - position.frame) / position.frame_rate * bpm / 60)
+            beats = Beats(told_beats(position) + (frame - position.frame) / position.frame_rate * bpm / 60)
         self._report(Observation(host, rolling, seconds, beats, bpm, None, per_bar, moved))
 
     # JACK's transport belongs to all of its clients
@@ -167,6 +165,18 @@ class JackTransportSource(Listener):
             where = f"JACK server {self._server!r}" if self._server else "JACK server"
             raise BridgeError(ErrorCode.NOT_SUPPORTED, f"cannot {wish}: no {where} answers")
         return self._client
+
+
+def told_beats(position: Any) -> Beats:
+    """Return where a timebase master has the first frame of a cycle, in quarter notes; `position` is a `jack_position_t`.
+
+    The ticks before the bar are what tells bars of several lengths, but not every master counts them, and Ardour 7 counts something
+    else: they hold where so many bars can have so many.
+    """
+    bars = position.bar_start_tick / position.ticks_per_beat
+    if not 0 < bars <= (position.bar - 1) * _LONGEST_BAR:
+        bars = (position.bar - 1) * position.beats_per_bar
+    return Beats((bars + position.beat - 1 + position.tick / position.ticks_per_beat) * 4 / position.beat_type)
 
 
 def _library() -> ModuleType:

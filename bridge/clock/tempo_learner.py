@@ -94,7 +94,10 @@ class TempoLearner:
             self.refine(bpm)
             return
         ahead = seconds > last.seconds and beat > last.beats
-        if rolling and ahead and off < _DRIFTED and self._heard - seconds < _NEAR:
+        # Where no tempo has changed, no beat can have drifted: then the map was hung up in the wrong place, as by a DAW that
+        # told its beat while it still chased its position.
+        misplaced = beats is not None and len(self._map.points) == 1 and abs(self._map.bpm / bpm - 1) <= _SAME_TEMPO
+        if rolling and ahead and off < _DRIFTED and self._heard - seconds < _NEAR and not misplaced:
             points = (*self._map.points[-_POINTS:], TempoPoint(seconds, beat))
             self._map = replace(self._map, points=points, bpm=bpm)
         elif beats is not None:

@@ -273,3 +273,15 @@ def test_the_same_observations_give_the_same_transports() -> None:
     other = follow(peer, REAPER, PLAY + 5, 7)[2]
     assert one == other
     assert len(list(REAPER.observations(peer, PLAY, PLAY + 5, Random(7)))) > len(one)
+
+
+def test_a_beat_that_was_told_wrongly_at_first_is_forgotten_where_the_tempo_never_changed() -> None:
+    estimator = Estimator(Transport(START, Seconds(0.0), playing=False))
+    for n in range(200):
+        host = HostTime(START + n / 50)
+        seconds = Seconds(n / 50)
+        # A DAW that chases another's position tells its own beat, which is late until it has caught up.
+        behind = 0.08 if n < 10 else 0.0
+        estimator.observe(Observation(host, True, seconds, Beats(seconds * 2 - behind), Bpm(120.0)))
+    assert estimator.transport.tempo.seconds_at(Beats(0.0)) == pytest.approx(0.0, abs=0.001)
+    assert len(estimator.transport.tempo.points) == 1

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Iterator
 from statistics import median
+from types import SimpleNamespace
 
 import pytest
 
-from bridge.clock.jack_transport import JackTransportSource
+from bridge.clock.jack_transport import JackTransportSource, told_beats
 from bridge.clock.project import ProjectClock
 from bridge.errors import BridgeError, ErrorCode
 from bridge.music.tempo import Transport
@@ -161,3 +162,29 @@ def test_without_a_server_it_waits_and_starts_none(tmp_path) -> None:
             source.play()
     finally:
         source.stop()
+
+
+@pytest.mark.parametrize(
+    ("bar", "beat", "tick", "bar_start_tick", "beats"),
+    [
+        (3, 2, 960, 2 * 4 * 1920.0, 9.5),
+        # Two bars of three and one of four before it.
+        (4, 1, 0, 10 * 1920.0, 10.0),
+        # A master that counts no ticks.
+        (3, 1, 0, 0.0, 8.0),
+        # Ardour 7.3 at frames 33,024 and 201,216 of 48,000 a second.
+        (1, 2, 722, 5_066_158.0, 1.376),
+        (3, 1, 737, 30_903_583.0, 8.384),
+    ],
+)
+def test_a_masters_bars_are_counted_by_ticks_that_can_be(bar, beat, tick, bar_start_tick, beats) -> None:
+    position = SimpleNamespace(
+        bar=bar,
+        beat=beat,
+        tick=tick,
+        bar_start_tick=bar_start_tick,
+        ticks_per_beat=1920.0,
+        beats_per_bar=4.0,
+        beat_type=4.0,
+    )
+    assert told_beats(position) == pytest.approx(beats, abs=1e-3)
