@@ -126,7 +126,10 @@ class ProjectClock:
         for name, follower in self._followers.items():
             if name == wish:
                 continue
-            follower.source.wanted = False
+            if follower.source.wanted:
+                # While it is wanted: then it takes back what it has asked for.
+                follower.stop()
+                follower.source.wanted = False
             if wish == AUTO and follower.source.automatic:
                 try:
                     follower.start(self._hear)

@@ -1,5 +1,6 @@
 """Notes of the running daemon against the time of real peers: who leads, what is told of it, and where the notes fall."""
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -10,7 +11,9 @@ from typing import Self
 import mido
 import pytest
 
+from bridge.clock.ableton import ANSWERS, AbletonSource
 from bridge.midi.file_read import read_notes
+from bridge.osc.codec import OscMessage, decode, encode
 from tests.app.studio import Studio
 from tests.clock.jack_roller import Roller
 from tests.daemon_peer import Ear
@@ -172,6 +175,78 @@ def test_what_reaper_sends_leads_and_is_no_error(loaded) -> None:
     assert not ear.of("error")
     ear.send("/bridge/transport/tempo", 90)
     assert "follows REAPER" in str(ear.wait("error").arguments[3])
+
+
+class AbletonOsc:
+    """Listens where AbletonOSC does, and answers as it does: to a port of its own choice, whoever asks."""
+
+    def __init__(self, bpm: float) -> None:
+        self._bpm = bpm
+        self.asked: list[str] = []
+        self.begun: float | None = None
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", AbletonSource.port))
+        self._socket.settimeout(0.05)
+        self._end = Event()
+        self._thread = Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+        self._socket.close()
+
+    def beats(self, host: float) -> float:
+        return 0.0 if self.begun is None else (host - self.begun) * self._bpm / 60
+
+    def _run(self) -> None:
+        while not self._end.is_set():
+            try:
+                packet = self._socket.recv(4096)
+            except TimeoutError:
+                packet = b""
+            for timed in decode(packet) if packet else ():
+                for message in timed.messages:
+                    self._answer(message.address)
+            if self.begun is not None:
+                self._say("get/current_song_time", self.beats(time.perf_counter()))
+
+    def _answer(self, address: str) -> None:
+        self.asked.append(address)
+        match address:
+            case "/live/test":
+                self._send("/live/test", "ok")
+            case "/live/song/start_listen/tempo":
+                self._say("get/tempo", self._bpm)
+            case "/live/song/start_listen/is_playing":
+                self._say("get/is_playing", 0)
+            case "/live/song/continue_playing":
+                self.begun = time.perf_counter()
+                self._say("get/is_playing", 1)
+
+    def _say(self, what: str, value: float) -> None:
+        self._send(f"/live/song/{what}", value)
+
+    def _send(self, address: str, value: float | str) -> None:
+        self._socket.sendto(encode(OscMessage(address, (value,))), ("127.0.0.1", ANSWERS))
+
+
+def test_ableton_osc_is_asked_and_answers_to_its_own_port(loaded) -> None:
+    studio, onsets = loaded
+    ear, synth = studio.ear, studio.synth
+    with AbletonOsc(120.0) as live:
+        ear.send("/bridge/clock/source", "ableton")
+        ear.wait_until(lambda: ear.of("clock")[-1].arguments[:2] == ("ableton", 1))
+        ear.send("/bridge/transport/play")
+        assert synth.wait_for(lambda: len(synth.ons) >= 6, 10)
+        late = lateness(studio, onsets, lambda host: live.beats(host) / 2)
+        assert median(late[2:]) < 0.01
+        ear.send("/bridge/clock/source", "internal")
+        ear.wait_until(lambda: "/live/song/stop_listen/tempo" in live.asked)
+    assert synth.wait_for(lambda: not synth.sounding(), 1)
 
 
 def test_followers_are_led_by_midi_clock_on_the_port(studio: Studio, server: JackServer) -> None:
