@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # More for pip, such as the index of another torch build.
 PIP_ARGS ?=
-PACKAGES := jackd2 liblo-tools libportaudio2
+PACKAGES := jackd2 liblo-tools libportaudio2 ardour iproute2
 
 .PHONY: help install dev peers demo test check format benchmark clean
 

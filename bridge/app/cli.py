@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -109,9 +109,11 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument(
         "--instrument", metavar="PORT", help="JACK's MIDI input to connect the port to (default: wait until you have)"
     )
-    calibrate.add_argument("--channel", type=int, default=1, choices=range(1, 17), metavar="1..16", help="(default: 1)")
     calibrate.add_argument(
-        "--pitch", type=int, default=60, choices=range(128), metavar="0..127", help="note to play (default: 60)"
+        "--channel", type=_between(1, 16), default=1, metavar="1..16", help="MIDI channel (default: 1)"
+    )
+    calibrate.add_argument(
+        "--pitch", type=_between(0, 127), default=60, metavar="0..127", help="MIDI note to play (default: 60)"
     )
     calibrate.add_argument("--clicks", type=int, default=24, help="how many (default: 24)")
     calibrate.add_argument(
@@ -137,6 +139,17 @@ def _parser() -> argparse.ArgumentParser:
         help="folder for the files (default: demo-output)",
     )
     return parser
+
+
+def _between(least: int, most: int) -> Callable[[str], int]:
+    """For argparse: a whole number in a range."""
+
+    def read(text: str) -> int:
+        if text.isascii() and text.isdecimal() and least <= int(text) <= most:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from {least} to {most}")
+
+    return read
 
 
 # Each action imports its part when it is called: `send` and `--help` should not wait for torch.

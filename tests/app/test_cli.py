@@ -1,6 +1,7 @@
 """The command line as a person meets it."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,8 +35,8 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
 
 def test_help_names_every_command_and_shows_typical_use() -> None:
     said = stembridge("--help").stdout
-    for command in ("run", "render", "send", "ports", "models", "doctor", "demo"):
-        assert f"\n    {command} " in said
+    for command in ("run", "render", "send", "calibrate", "ports", "models", "doctor", "demo"):
+        assert re.search(rf"\n    {command}\s", said)
     assert "stembridge send /bridge/job/start" in said
 
 
@@ -98,6 +99,20 @@ def test_render_leaves_stem_midi_and_picture_of_the_region(tmp_path: Path) -> No
     assert next(m.tempo for m in midi.tracks[0] if m.type == "set_tempo") == mido.bpm2tempo(90)
     assert 0 < midi.length < 6.5
     assert "pitchgram" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("--pitch", "200"), 2, "'200': expected a whole number from 0 to 127"),
+        (("--channel", "0"), 2, "'0': expected a whole number from 1 to 16"),
+        (("--clicks", "3"), 1, "3 clicks are too few"),
+    ],
+)
+def test_calibrate_explains_what_it_cannot_play(arguments: tuple[str, str], status: int, said: str) -> None:
+    done = stembridge("calibrate", *arguments)
+    assert done.returncode == status
+    assert said in done.stderr
 
 
 def test_doctor_names_what_is_there_and_what_to_do_about_the_rest(tmp_path: Path) -> None:
