@@ -2,7 +2,8 @@
 
 For each clock source the error is the distance from a recorded note to its own onset on the timeline, as the job's MIDI file has it.
 Ardour 7 runs without a window on a JACK server of its own (dummy driver), in a network namespace; it writes 1,920 ticks a beat, a
-quarter of a millisecond at 120.
+quarter of a millisecond at 120. With every cycle that JACK misses (xruns), Ardour's timeline, its clock and its recording part by up to a
+period, so the machine should be quiet.
 
 The track's alignment is Capture Time. With `--automatic`, its default, Ardour takes a MIDI input for somebody who plays to what is heard
 and moves the recording earlier by the output's latency (11.3 ms on the dummy driver at period 256).
@@ -31,9 +32,10 @@ def take(source: str, seconds: float, alignment: str) -> str:
     found = json.loads(done.stdout)
     errors = np.array(found["errors_ms"] or [np.nan])
     size = np.abs(errors)
+    counts = f"{found['lateness_p99_ms']:12.3f} {found['xruns']:7}"
     return (
         f"{source:9} {found['played']:6} {found['recorded']:9} {len(found['errors_ms']):7} {np.median(errors):+9.2f}"
-        f" {np.median(size):8.2f} {np.percentile(size, 99):8.2f} {size.max():8.2f}   {found['lateness_p99_ms']:.3f}"
+        f" {np.median(size):8.2f} {np.percentile(size, 99):8.2f} {size.max():8.2f} {counts}"
     )
 
 
@@ -46,7 +48,7 @@ def main() -> None:
     if (reason := missing_ardour()) is not None:
         sys.exit(reason)
     print("Errors in ms, above 0 late; lateness is what our sender says of itself.")
-    print("source     notes  recorded  paired      bias   median      p99      max   lateness p99", flush=True)
+    print("source     notes  recorded  paired      bias   median      p99      max lateness p99  xruns", flush=True)
     for source in options.sources:
         print(take(source, options.seconds, "automatic" if options.automatic else "capture"), flush=True)
 
