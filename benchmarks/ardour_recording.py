@@ -5,6 +5,9 @@ Ardour 7 runs without a window on a JACK server of its own (dummy driver), in a 
 quarter of a millisecond at 120. With every cycle that JACK misses (xruns), Ardour's timeline, its clock and its recording part by up to a
 period, so the machine should be quiet.
 
+Slaved to JACK's transport, Ardour records in some takes all of it a cycle beside its place. So there a JACK client writes notes at the
+very frames of the transport to the same track, and the column "metronome" has their median error.
+
 The track's alignment is Capture Time. With `--automatic`, its default, Ardour takes a MIDI input for somebody who plays to what is heard
 and moves the recording earlier by the output's latency (11.3 ms on the dummy driver at period 256).
 
@@ -32,10 +35,11 @@ def take(source: str, seconds: float, alignment: str) -> str:
     found = json.loads(done.stdout)
     errors = np.array(found["errors_ms"] or [np.nan])
     size = np.abs(errors)
+    beside = f"{np.median(found['metronome_ms']):+9.2f}" if found["metronome_ms"] else f"{'':9}"
     counts = f"{found['lateness_p99_ms']:12.3f} {found['xruns']:7}"
     return (
         f"{source:9} {found['played']:6} {found['recorded']:9} {len(found['errors_ms']):7} {np.median(errors):+9.2f}"
-        f" {np.median(size):8.2f} {np.percentile(size, 99):8.2f} {size.max():8.2f} {counts}"
+        f" {np.median(size):8.2f} {np.percentile(size, 99):8.2f} {size.max():8.2f} {beside} {counts}"
     )
 
 
@@ -48,7 +52,10 @@ def main() -> None:
     if (reason := missing_ardour()) is not None:
         sys.exit(reason)
     print("Errors in ms, above 0 late; lateness is what our sender says of itself.")
-    print("source     notes  recorded  paired      bias   median      p99      max lateness p99  xruns", flush=True)
+    print(
+        "source     notes  recorded  paired      bias   median      p99      max metronome lateness p99  xruns",
+        flush=True,
+    )
     for source in options.sources:
         print(take(source, options.seconds, "automatic" if options.automatic else "capture"), flush=True)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from time import perf_counter
 from types import ModuleType
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -23,25 +23,6 @@ class Block(NamedTuple):
     host: HostTime
     """Of its first frame."""
     samples: Mono
-
-
-class Capture(Protocol):
-    """An input that is being recorded from its opening on; a context manager that closes it."""
-
-    @property
-    def name(self) -> str:
-        """What is listened to."""
-
-    @property
-    def latency(self) -> Seconds:
-        """How much later than where a DAW would put it a sound is stamped."""
-
-    def recorded(self) -> Recorded:
-        """All so far."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *_: object) -> None: ...
 
 
 def joined(blocks: Sequence[Block]) -> Recorded:

@@ -163,7 +163,8 @@ class Daemon:
             case commands.Panic():
                 self._player.panic()
                 self._admission.end(None, lambda job: self._book.end(job, "panic"))
-                self._server.publish(*encode.panic(), client)
+                client.send(encode.panic().message)
+                self._server.publish(*encode.panic())
             case (
                 commands.ChooseClock() | commands.ObserveClock() | commands.SendClock() | commands.UseTempoMap()
             ) as about_clock:

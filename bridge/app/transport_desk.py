@@ -61,7 +61,7 @@ class TransportDesk:
         self._now = now
         self._retime = retime
         self._map: tuple[TempoMap | None, Path | None] = (None, None)
-        self._reading: set[asyncio.Task[None]] = set()
+        self._reading: asyncio.Task[None] | None = None
         self._told_playing = False
         self._commanded = False
         """Whether a command is being carried out: its answer, which subscribers hear too, tells what has come of it."""
@@ -86,9 +86,9 @@ class TransportDesk:
             self._map = read_tempo(path), path
             self._clock.set_map(self._map[0])
         self._choose(self._settings.source, self._clock.start)
-        self._out.send_midi(on=self._settings.send_midi)
-        if self._settings.send_link:
-            self._send(ClockOut.LINK, on=True)
+        for out, on in ((ClockOut.MIDI, self._settings.send_midi), (ClockOut.LINK, self._settings.send_link)):
+            if on:
+                self._send(out, on=True)
 
     async def run(self) -> None:
         """Look at the sources, tell where the project is, and what follows us what comes next, until cancelled."""
@@ -149,14 +149,14 @@ class TransportDesk:
                 self._clock.observe(Observation(self._now(), playing, seconds, beats, bpm, loop))
             case commands.SendClock(out, on):
                 self._send(out, on=on)
-                self._server.publish(*encode.clock_out(out, on=on), client)
+                self._tell_both(encode.clock_out(out, on=on), client)
             case commands.UseTempoMap(path):
+                if self._reading is not None:
+                    raise BridgeError(ErrorCode.BUSY, "another tempo map is still being read; try again soon")
                 if path is None:
                     self._use_map(None, None, client)
                     return
-                task = asyncio.create_task(self._read_map(path, client), name=f"read {path}")
-                self._reading.add(task)
-                task.add_done_callback(self._reading.discard)
+                self._reading = asyncio.create_task(self._read_map(path, client), name=f"read {path}")
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
@@ -167,9 +167,11 @@ class TransportDesk:
             self._commanded = False
 
     def _choose(self, name: ClockName, choose: Callable[[str], None]) -> None:
-        if name is ClockName.LINK and self._out.link:
+        led = {ClockName.LINK: self._out.link, ClockName.MIDI: self._out.midi}
+        if led.get(name):
             raise BridgeError(
-                ErrorCode.NOT_SUPPORTED, "StemBridge leads the Link session; end that first: /bridge/clock/out link 0"
+                ErrorCode.NOT_SUPPORTED,
+                f"StemBridge leads by {name} itself; end that first: /bridge/clock/out {name} 0",
             )
         answers = self._settings.ableton_answers
         if name is ClockName.ABLETON:
@@ -179,14 +181,22 @@ class TransportDesk:
             self._server.close_door(answers)
 
     def _send(self, out: ClockOut, *, on: bool) -> None:
+        if on and self._clock.wish == out:
+            raise BridgeError(
+                ErrorCode.NOT_SUPPORTED,
+                f"StemBridge follows the clock {out}; choose another clock source to lead by it",
+            )
         if out is ClockOut.MIDI:
             self._out.send_midi(on=on)
-        elif on and self._clock.wish == ClockName.LINK:
-            raise BridgeError(
-                ErrorCode.NOT_SUPPORTED, "StemBridge follows the Link session; choose another clock source to lead it"
-            )
+            # Through a patchbay our own ticks can come back, each round a little later.
+            self._clock.bar(ClockName.MIDI, on=on)
         else:
             self._out.lead_link(on=on)
+
+    def _tell_both(self, said: encode.Published, client: Reporter) -> None:
+        """Answer, and tell subscribers; two that repeat what they hear do not answer each other for ever."""
+        client.send(said.message)
+        self._server.publish(*said)
 
     async def _read_map(self, path: Path, client: Reporter) -> None:
         try:
@@ -199,11 +209,13 @@ class TransportDesk:
             client.refuse("", "/bridge/clock/map", BridgeError(ErrorCode.FILE_NOT_FOUND, words))
         else:
             self._use_map(tempo, path, client)
+        finally:
+            self._reading = None
 
     def _use_map(self, tempo: TempoMap | None, path: Path | None, client: Reporter) -> None:
         self._clock.set_map(tempo)
         self._map = tempo, path
-        self._server.publish(*encode.tempo_map(path, tempo), client)
+        self._tell_both(encode.tempo_map(path, tempo), client)
 
     # What comes in
 

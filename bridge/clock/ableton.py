@@ -4,6 +4,7 @@ Listeners follow the latest program that asked, and answers go to port 11001 wha
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from bridge.clock.osc_source import OscOut, OscSource, OscValue, Send, number
 from bridge.music.tempo import Loop
@@ -24,8 +25,10 @@ class AbletonSource(OscSource):
 
     name = "ableton"
     label = "Ableton Live"
+    asks: ClassVar[bool] = True
     port = 11000
-    silence = Seconds(3.0)
+    silence = Seconds(5.0)
+    """Two answers to `poll` and a little."""
     hello = tuple(OscOut(f"{_SONG}start_listen/{name}") for name in _PROPERTIES)
     poll = (OscOut("/live/test"),)
 

@@ -7,6 +7,7 @@ common. No address tells the tempo or the sample rate either: the rate is read o
 import re
 from collections.abc import Sequence
 from math import gcd
+from typing import ClassVar
 
 from bridge.clock.line import Line
 from bridge.clock.osc_source import OscOut, OscSource, OscValue, Send, number
@@ -18,8 +19,10 @@ _TELLING = Seconds(0.2)
 """A position from which on milliseconds tell the rate apart."""
 _TICKS = 1920
 """In a beat of `/position/bbt`."""
-_TIME = re.compile(r"^(-?)(\d+):(\d+):(\d+)\.(\d+)$")
-_BBT = re.compile(r"^(\d+)\|(\d+)\|(\d+)$")
+_TIME = re.compile(r"^(-?)(\d{1,6}):(\d{1,2}):(\d{1,2})\.(\d{1,6})$")
+_BBT = re.compile(r"^(\d{1,6})\|(\d{1,2})\|(\d{1,5})$")
+_BAR_END = Beats(0.15)
+"""By which two positions about a bar's end may differ from what plays on at the tempo there."""
 _FEEDBACK = 8 + 16 + 32 + 1024 + 2048
 """Heartbeat, transport (with the master section), bars and beats, samples, time."""
 _TOGETHER = Seconds(0.02)
@@ -34,6 +37,7 @@ class ArdourSource(OscSource):
 
     name = "ardour"
     label = "Ardour"
+    asks: ClassVar[bool] = True
     port = 3819
     silence = parked_silence = Seconds(3.5)
     hello = (OscOut("/set_surface", (0, 0, _FEEDBACK, 0, 0, 0, 0)),)
@@ -44,8 +48,8 @@ class ArdourSource(OscSource):
         self._time: tuple[HostTime, Seconds] | None = None
         self._bbt: tuple[HostTime, Beats] | None = None
         self._beats_per_bar = 4
-        self._place = (1, 1)
-        """Bar and beat of the latest position."""
+        self._place = (1, 1, 0)
+        """Bar, beat and ticks of the latest position."""
         self._line = Line()
         """Beats over project seconds."""
         self._last: tuple[Seconds, Beats] | None = None
@@ -79,10 +83,12 @@ class ArdourSource(OscSource):
         if not (found := _BBT.match(text)):
             return
         bar, beat, ticks = (int(part) for part in found.groups())
-        before, self._place = self._place, (bar, beat)
-        # How many beats a bar has is seen where one ends.
-        if self._playing and bar == before[0] + 1 and beat == 1:
-            self._beats_per_bar = before[1]
+        before, self._place = self._place, (bar, beat, ticks)
+        # How many beats a bar has is seen where one ends; a jump to the next bar is no end.
+        if self._playing and bar == before[0] + 1 and beat == 1 and self._bbt is not None:
+            played = (host - self._bbt[0]) * (self._bpm or 120.0) / 60
+            if abs(played - (1 + (ticks - before[2]) / _TICKS)) < _BAR_END:
+                self._beats_per_bar = before[1]
         self._beats_per_bar = max(self._beats_per_bar, beat)
         self._bbt = host, Beats((bar - 1) * self._beats_per_bar + (beat - 1) + ticks / _TICKS)
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from bridge.clock.osc_source import OscOut, OscSource, OscValue, Send, number
 from bridge.units import Beats, HostTime
 
-_BEAT = re.compile(r"^(-?\d+)\.(\d+)\.(\d+):(\d+)$")
-_SIGNATURE = re.compile(r"^(\d+) */ *(\d+)$")
+_BEAT = re.compile(r"^(-?\d{1,6})\.(\d{1,2})\.(\d{1,2}):(\d{1,3})$")
+_SIGNATURE = re.compile(r"^(\d{1,2}) */ *(\d{1,2})$")
 _HUNDREDTH = 0.25 / 100
 """Beats: the text's last digit, rounded down."""
 

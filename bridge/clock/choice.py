@@ -1,12 +1,16 @@
 """Which clock source leads: the one that was named, or the best of those that are alive."""
 
+import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from math import inf
 
 from bridge.clock.estimator import Estimator
 from bridge.clock.observation import ClockSource, Observation
 from bridge.music.tempo import TempoMap, Transport
 from bridge.units import HostTime, Seconds
+
+log = logging.getLogger("bridge.clock")
 
 AUTO = "auto"
 INTERNAL = "internal"
@@ -25,9 +29,10 @@ class Follower:
         self.source = source
         self.estimator = Estimator(transport)
         self.started = False
+        self._map: TempoMap | None = None
 
     def start(self, report: Callable[["Follower", Transport], None]) -> None:
-        """Begin; raises BridgeError NOT_SUPPORTED where the source cannot."""
+        """Begin, knowing nothing of what was before; raises BridgeError NOT_SUPPORTED where the source cannot."""
 
         def hear(seen: Observation) -> None:
             transport = self.estimator.observe(seen)
@@ -35,8 +40,26 @@ class Follower:
                 report(self, transport)
 
         if not self.started:
+            before = self.estimator.transport
+            self.estimator = Estimator(replace(before, playing=False, loop=None))
+            self.estimator.give_map(self._map)
             self.source.start(hear)
             self.started = True
+
+    def tick(self, now: HostTime) -> None:
+        """Let the source look; one that fails is stopped, and the others go on."""
+        if not self.started:
+            return
+        try:
+            self.source.tick(now)
+        except Exception:
+            log.exception("the clock source %s is given up until it is chosen again", self.source.name)
+            self.stop()
+
+    def give_map(self, tempo: TempoMap | None) -> None:
+        """Read positions through this map, or through what is heard of the tempo."""
+        self._map = tempo
+        self.estimator.give_map(tempo)
 
     def stop(self) -> None:
         if self.started:
@@ -55,6 +78,8 @@ class ClockChoice:
         """Who leads now."""
         self.lost_at = HostTime(inf)
         """When the leading source went silent; infinity while it is there."""
+        self.barred: set[str] = set()
+        """Whom `auto` must not take, for what he says is what we tell him."""
 
     @property
     def locked(self) -> bool:
@@ -82,7 +107,7 @@ class ClockChoice:
         return now - self.lost_at >= GOES_ON
 
     def _decide_freely(self, now: HostTime, internal: Transport) -> None:
-        alive = [name for name in ORDER if self._alive(name, now)]
+        alive = [name for name in ORDER if self._alive(name, now) and name not in self.barred]
         rolling = [name for name in alive if self._followers[name].estimator.transport.playing]
         waits = self.lead != INTERNAL and self.lead not in alive and not self.overdue(now)
         if rolling:
@@ -114,4 +139,4 @@ class ClockChoice:
     def give_map(self, tempo: TempoMap | None) -> None:
         """Let all sources be read through this map, or through what they tell."""
         for follower in self._followers.values():
-            follower.estimator.give_map(tempo)
+            follower.give_map(tempo)

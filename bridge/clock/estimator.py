@@ -7,7 +7,7 @@ from math import floor
 from typing import NamedTuple
 
 from bridge.clock.line import Line
-from bridge.clock.observation import Observation
+from bridge.clock.observation import FASTEST, SLOWEST, Observation
 from bridge.clock.tempo_learner import TempoLearner, plausible
 from bridge.music.tempo import SHORTEST_LOOP, Loop, TempoMap, Transport
 from bridge.units import Beats, Bpm, HostTime, Seconds
@@ -63,6 +63,12 @@ class Estimator:
         self._learner.give(map_)
         return self._publish(self._observed, here, playing=self._transport.playing)
 
+    def say_tempo(self, bpm: Bpm) -> Transport:
+        """Take this tempo where the source tells none."""
+        here = self._value(self._observed)
+        self._learner.say(bpm)
+        return self._publish(self._observed, here, playing=self._transport.playing)
+
     def observe(self, seen: Observation) -> Transport | None:
         """Take in an observation; return the transport where it is news. What no project can be is left aside."""
         if not seen.credible:
@@ -80,7 +86,7 @@ class Estimator:
         return self._go_on(seen, min(elapsed, _SLEW_OVER))
 
     def _park(self, seen: Observation) -> Transport | None:
-        before, self._following = self._transport, False
+        before, self._following, self._loop = self._transport, False, seen.loop
         seconds = seen.seconds
         if seconds is None:
             # A tempo that is told with a beat decides at which second that beat lies.
@@ -146,7 +152,8 @@ class Estimator:
         else:
             before = self._learner.map.bpm_at(seconds)
             bpm = plausible(Bpm(60 * self._line.speed), self._line.doubt, before)
-            if bpm != before:
+            # A source that stands still or goes backwards while it says that it rolls has no tempo.
+            if bpm != before and SLOWEST <= bpm <= FASTEST:
                 same_line = self._line.bends == self._tempo_bends and seconds >= self._learner.map.points[-1].seconds
                 if same_line:
                     self._learner.refine(bpm)

@@ -4,13 +4,11 @@ The library's own estimate of the present frame is read between two looks at the
 JACK's clock and ours nor a busy machine matters: a look that took long is thrown away.
 """
 
-from concurrent.futures import Future, ThreadPoolExecutor
-from importlib import import_module
 from math import inf
 from time import perf_counter
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from bridge.clock.jack_connection import JackConnection, library
 from bridge.clock.observation import Listener, Observation, Report
 from bridge.errors import BridgeError, ErrorCode
 from bridge.units import Beats, Bpm, HostTime, Seconds
@@ -18,7 +16,6 @@ from bridge.units import Beats, Bpm, HostTime, Seconds
 if TYPE_CHECKING:
     import jack
 
-_CLIENT = "StemBridge clock"
 _RETRY = Seconds(1.0)
 _TRUSTED = Seconds(0.0002)
 """A look that took longer is none."""
@@ -26,14 +23,13 @@ _JUMP = Seconds(0.02)
 """The frame is exact to a cycle's jitter: further off than this, the transport was moved."""
 _HUNG = Seconds(1.0)
 """A server that has begun no cycle for so long has hung."""
+_FASTEST = 2000
+"""Beats a minute."""
+_MOST_BARS = 1_000_000
 _LONGEST_BAR = 64
 """Beats that a bar has at most."""
 _BBT = 0x10
 """The bit of `jack_position_t.valid` that says that a timebase master tells bars, beats and ticks."""
-
-
-def _quiet(_: str) -> None:
-    """The library would write to standard error whenever no server answers."""
 
 
 class JackTransportSource(Listener):
@@ -41,14 +37,13 @@ class JackTransportSource(Listener):
 
     name = "jack"
     label = "JACK transport"
+    asks: ClassVar[bool] = True
 
     def __init__(self, server: str | None = None) -> None:
         super().__init__()
         self._server = server
-        self._client: jack.Client | None = None
-        self._lost = False
-        self._opening: Future[Any] | None = None
-        self._opener: ThreadPoolExecutor | None = None
+        self._connection: JackConnection | None = None
+        self._running = self._new = False
         self._tried = HostTime(-inf)
         self._used = False
         """Whether somebody has moved this server's transport: many servers run on which nobody ever does."""
@@ -63,61 +58,42 @@ class JackTransportSource(Listener):
         return self._tempo_told
 
     def start(self, report: Report) -> None:
-        _library()
+        library()
         super().start(report)
-        self._opener = self._opener or ThreadPoolExecutor(1, "jack-open")
+        self._running = True
 
     def stop(self) -> None:
         super().stop()
-        self._close()
-        if self._opener is not None:
-            # One that is opening finds nobody waiting: it is closed where it is done.
-            if self._opening is not None:
-                self._opening.add_done_callback(_close_unwanted)
-                self._opening = None
-            self._opener.shutdown(wait=False)
-            self._opener = None
+        self._running = False
+        self._leave()
 
     def alive(self, now: HostTime) -> bool:
-        if self._client is None or self._lost or now - self._cycle[1] > _HUNG:
+        connection = self._connection
+        if connection is None or connection.client is None or connection.ended or now - self._cycle[1] > _HUNG:
             return False
         return self._used or self.wanted
 
     def tick(self, now: HostTime) -> None:
-        if self._lost:
-            self._close()
-        if self._client is None:
-            self._open(now)
-        else:
-            self._look(self._client)
-
-    def _open(self, now: HostTime) -> None:
-        """Try now and then, on a thread of its own: a server that hangs answers late."""
-        if self._opening is not None:
-            if not self._opening.done():
-                return
-            opened, self._opening = self._opening, None
-            if opened.exception() is None:
-                self._client, self._lost, self._used = opened.result(), False, False
+        connection = self._connection
+        if connection is None:
+            if self._running and now - self._tried >= _RETRY:
+                self._tried, self._new = now, True
+                self._connection = JackConnection(self._server)
+        elif connection.ended:
+            self._leave()
+        elif connection.client is not None:
+            if self._new:
+                self._new = self._used = False
                 self._expected, self._cycle = None, (-1, now)
-                self._client.set_shutdown_callback(self._shut_down)
-                # Only an active client is told of the server's end.
-                self._client.activate()
-        elif self._opener is not None and now - self._tried >= _RETRY:
-            self._tried = now
-            self._opening = self._opener.submit(_open_client, self._server)
+            self._look(connection.client)
 
-    def _close(self) -> None:
-        client, self._client, self._lost = self._client, None, False
-        if client is not None:
-            client.close()
-
-    def _shut_down(self, *_: object) -> None:
-        """On JACK's thread."""
-        self._lost = True
+    def _leave(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.leave()
 
     def _look(self, client: "jack.Client") -> None:
-        rolling_state = _library().ROLLING
+        rolling_state = library().ROLLING
         before = perf_counter()
         state, position = client.transport_query_struct()
         frame = client.transport_frame
@@ -139,7 +115,7 @@ class JackTransportSource(Listener):
         beats: Beats | None = None
         bpm: Bpm | None = None
         per_bar: float | None = None
-        self._tempo_told = bool(position.valid & _BBT) and position.beats_per_minute > 0 and position.beat_type > 0
+        self._tempo_told = bool(position.valid & _BBT) and believable(position)
         if self._tempo_told:
             quarter = 4 / position.beat_type
             bpm = Bpm(position.beats_per_minute * quarter)
@@ -161,10 +137,23 @@ class JackTransportSource(Listener):
         client.transport_frame = max(0, round(seconds * client.samplerate))
 
     def _connected(self, wish: str) -> "jack.Client":
-        if self._client is None or self._lost:
+        connection = self._connection
+        if connection is None or connection.client is None or connection.ended:
             where = f"JACK server {self._server!r}" if self._server else "JACK server"
             raise BridgeError(ErrorCode.NOT_SUPPORTED, f"cannot {wish}: no {where} answers")
-        return self._client
+        return connection.client
+
+
+def believable(position: Any) -> bool:
+    """Whether what a timebase master tells can be music; the frame is the server's own, and holds in any case."""
+    return bool(
+        1 <= position.beats_per_minute <= _FASTEST
+        and 1 <= position.beat_type <= _LONGEST_BAR
+        and 0 < position.beats_per_bar <= _LONGEST_BAR
+        and 0 < position.ticks_per_beat < inf
+        and abs(position.bar_start_tick) < inf
+        and abs(position.bar) < _MOST_BARS
+    )
 
 
 def told_beats(position: Any) -> Beats:
@@ -177,24 +166,3 @@ def told_beats(position: Any) -> Beats:
     if not 0 < bars <= (position.bar - 1) * _LONGEST_BAR:
         bars = (position.bar - 1) * position.beats_per_bar
     return Beats((bars + position.beat - 1 + position.tick / position.ticks_per_beat) * 4 / position.beat_type)
-
-
-def _library() -> ModuleType:
-    """JACK-Client, where there is a libjack."""
-    try:
-        return import_module("jack")
-    except (ImportError, OSError) as error:
-        message = f"the clock source jack needs JACK's library, which cannot be loaded: {error}"
-        raise BridgeError(ErrorCode.NOT_SUPPORTED, message) from error
-
-
-def _open_client(server: str | None) -> "jack.Client":
-    jack = _library()
-    jack.set_error_function(_quiet)
-    jack.set_info_function(_quiet)
-    return jack.Client(_CLIENT, no_start_server=True, servername=server)
-
-
-def _close_unwanted(opening: "Future[jack.Client]") -> None:
-    if opening.exception() is None:
-        opening.result().close()

@@ -7,7 +7,7 @@ beat the present one is, or where a peer starts playing: then that is the beat t
 from importlib import import_module
 from math import inf
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 from bridge.clock.observation import Listener, Observation, Report
 from bridge.errors import BridgeError, ErrorCode
@@ -20,6 +20,8 @@ _TRUSTED = Seconds(0.0005)
 """A look that took longer is none."""
 _DECIMALS = 3
 """Of a tempo: Link keeps a beat in whole microseconds, so that 133 comes back as 132.99995."""
+_SLOWEST, _FASTEST = 20.0, 999.0
+"""Tempi that Link has."""
 _A_MOMENT = Beats(0.25)
 _ALIGNED = 0.005
 """Seconds by which a session that we lead may be off."""
@@ -51,6 +53,7 @@ class LinkSource(Listener):
 
     name = "link"
     label = "Ableton Link"
+    asks: ClassVar[bool] = True
     automatic = False
     """It would be heard on every network interface."""
 
@@ -140,6 +143,7 @@ class LinkLeader:
         if self._link is not None:
             self._link.enabled = False
             self._link = None
+        self._told = (-inf, False)
 
     def tick(self, transport: Transport) -> None:
         """Bring the session to where we are now: call it at every change, and now and then for loops and drift."""
@@ -147,6 +151,8 @@ class LinkLeader:
             return
         now = HostTime(perf_counter())
         bpm = float(transport.tempo.bpm_at(transport.position(now)))
+        if not _SLOWEST <= bpm <= _FASTEST:
+            return
         if (bpm, transport.playing) != self._told:
             self._link.tempo = bpm
             self._link.playing = transport.playing

@@ -3,6 +3,8 @@
 A start or continue takes effect with the tick after it; the pointer counts sixteenth notes. Ticks alone have a tempo and no place.
 """
 
+from collections import deque
+
 from bridge.clock.line import Line
 from bridge.clock.observation import Listener, Observation
 from bridge.clock.tempo_learner import plausible
@@ -15,6 +17,8 @@ SIXTEENTH = 6
 TICK, START, CONTINUE, STOP, POSITION = 0xF8, 0xFA, 0xFB, 0xFC, 0xF2
 _SETTLED = 24
 """Ticks that a tempo is measured over before it is stated."""
+_GONE = Seconds(2.0)
+"""A sender that was silent for so long while it rolled may be anywhere."""
 _SLOWEST = Seconds(0.5)
 """Ticks further apart (5 quarter notes a minute) are none of one tempo."""
 
@@ -39,11 +43,17 @@ class MidiClockSource(Listener):
         """Measures the tempo while nothing rolls."""
         self._idle_ticks = 0
         self._last_tick = HostTime(0.0)
+        self._recent: deque[HostTime] = deque(maxlen=_SETTLED)
+        """The latest ticks of those that follow each other."""
         self._bpm = Bpm(120.0)
 
     @property
     def located(self) -> bool:
         return self._located
+
+    def alive(self, now: HostTime) -> bool:
+        # Many keyboards tick all day, and nobody means them to lead.
+        return super().alive(now) and (self.wanted or self._located or self._playing)
 
     def stop(self) -> None:
         super().stop()
@@ -73,11 +83,27 @@ class MidiClockSource(Listener):
         self._playing = True
 
     def _tick(self, host: HostTime) -> None:
+        silent, self._last_tick = Seconds(host - self._last_tick), host
+        if self._playing and self._next is None and silent > _GONE:
+            # Whether it went on meanwhile nobody knows: it is somewhere again with its next start, continue or pointer.
+            self._playing = self._located = False
+            self._idle_ticks = 0
+            self._report(Observation(host, playing=False, beats=Beats(self._ticks / TICKS)))
         if not self._playing:
-            self._measure(host)
+            self._measure(host, silent)
             return
         moved = self._next is not None
-        self._ticks = self._ticks + 1 if self._next is None else self._next
+        if self._next is not None:
+            self._ticks = self._next
+            self._recent.clear()
+        elif silent > _SLOWEST and len(self._recent) > 1:
+            # The cable was out for a moment: the sender has gone on, or it would not tick from here without a word.
+            period = (self._recent[-1] - self._recent[0]) / (len(self._recent) - 1)
+            self._ticks += max(1, round(silent / period))
+            self._recent.clear()
+        else:
+            self._ticks += 1
+        self._recent.append(host)
         self._next = None
         self._report(Observation(host, playing=True, beats=Beats(self._ticks / TICKS), moved=moved))
 
@@ -95,15 +121,14 @@ class MidiClockSource(Listener):
             self._ticks = ticks
             self._report(Observation(host, playing=False, beats=Beats(ticks / TICKS)))
 
-    def _measure(self, host: HostTime) -> None:
+    def _measure(self, host: HostTime, silent: Seconds) -> None:
         """Many senders tick while they are parked, and so tell the tempo that they will start at."""
-        if self._idle_ticks == 0 or host - self._last_tick > _SLOWEST:
+        if self._idle_ticks == 0 or silent > _SLOWEST:
             self._idle.restart(host, 0.0, None, self._bpm / 60)
             self._idle_ticks = 0
         else:
             self._idle.observe(host, self._idle_ticks / TICKS, None)
         self._idle_ticks += 1
-        self._last_tick = host
         if self._idle_ticks < _SETTLED:
             return
         bpm = plausible(Bpm(60 * self._idle.speed), self._idle.doubt, self._bpm)

@@ -11,7 +11,8 @@ from bridge.units import Beats, Bpm, HostTime, Seconds
 
 _FARTHEST = 1e6
 """Seconds or beats: eleven days."""
-_SLOWEST, _FASTEST = Bpm(1.0), Bpm(2000.0)
+SLOWEST, FASTEST = Bpm(1.0), Bpm(2000.0)
+"""Tempi that a project can have."""
 _LONGEST_BAR = 256.0
 
 
@@ -40,7 +41,7 @@ class Observation:
         # Written so that what is not a number is not credible either.
         return (
             all(place is None or abs(place) <= _FARTHEST for place in places)
-            and (self.bpm is None or _SLOWEST <= self.bpm <= _FASTEST)
+            and (self.bpm is None or SLOWEST <= self.bpm <= FASTEST)
             and (self.beats_per_bar is None or 0 < self.beats_per_bar <= _LONGEST_BAR)
         )
 
@@ -55,6 +56,9 @@ class ClockSource(Protocol):
     """As settings and `/bridge/clock/source` have it."""
     automatic: bool
     """Whether `auto` may start it unasked."""
+
+    asks: ClassVar[bool]
+    """Whether it holds something or asks somebody while it is started; who only listens is started once, and so always knows."""
 
     wanted: bool
     """Set where the user has named this source: then it may ask others for what it needs."""
@@ -108,6 +112,7 @@ class Listener:
     label: ClassVar[str]
     """Who is in charge, as a musician calls him."""
     automatic = True
+    asks: ClassVar[bool] = False
     silence: ClassVar[Seconds] = Seconds(1.0)
     """Without a word for so long while it rolls, the source is lost."""
     parked_silence: ClassVar[Seconds] = Seconds(inf)

@@ -43,6 +43,8 @@ class ProjectClock:
         self._running = False
         self._mapped = False
         """Whether a tempo map was given."""
+        self._said = False
+        """Whether a tempo was said for sources that tell none."""
 
     @property
     def transport(self) -> Transport:
@@ -79,7 +81,7 @@ class ProjectClock:
     def knows_tempo(self) -> bool:
         """Whether beats are known, not just seconds; where they are not, nothing can be placed by beats."""
         follower = self._followers.get(self.source)
-        return follower is None or follower.source.tells_tempo or self._mapped
+        return follower is None or follower.source.tells_tempo or self._mapped or self._said
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -89,6 +91,9 @@ class ProjectClock:
     def start(self, wish: str = AUTO) -> None:
         """Begin to follow; raises BridgeError as `choose` does."""
         self._running = True
+        for follower in self._followers.values():
+            if not follower.source.asks:
+                follower.start(self._hear)
         self.choose(wish)
 
     async def run(self) -> None:
@@ -105,8 +110,7 @@ class ProjectClock:
     def tick(self) -> None:
         """Look once."""
         for follower in self._followers.values():
-            if follower.started:
-                follower.source.tick(self._now())
+            follower.tick(self._now())
         self._decide()
 
     def choose(self, wish: str) -> None:
@@ -126,10 +130,12 @@ class ProjectClock:
         for name, follower in self._followers.items():
             if name == wish:
                 continue
-            if follower.source.wanted:
+            if follower.source.wanted and follower.source.asks:
                 # While it is wanted: then it takes back what it has asked for.
                 follower.stop()
-                follower.source.wanted = False
+            follower.source.wanted = False
+            if not follower.source.asks:
+                continue
             if wish == AUTO and follower.source.automatic:
                 try:
                     follower.start(self._hear)
@@ -193,8 +199,21 @@ class ProjectClock:
         leader = self._leader
         if isinstance(leader, InternalClock) or leader.tells_tempo:
             leader.set_tempo(bpm)
-        else:
-            self.set_map(TempoMap.constant(bpm, self._transport.tempo.beats_per_bar))
+            return
+        if self._mapped:
+            raise BridgeError(
+                ErrorCode.NOT_SUPPORTED,
+                f"cannot set the tempo to {bpm:g}: a tempo map is used; end that first: /bridge/clock/map",
+            )
+        self._said = True
+        for follower in self._followers.values():
+            if not follower.source.tells_tempo:
+                follower.estimator.say_tempo(bpm)
+        self._set(self._followers[self.source].estimator.transport)
+
+    def bar(self, name: str, *, on: bool) -> None:
+        """Keep `auto` from following this source, or no longer."""
+        (self._choice.barred.add if on else self._choice.barred.discard)(name)
 
     def set_loop(self, start: Beats, end: Beats, *, on: bool) -> None:
         """Also raises BAD_ARGUMENT where the loop is to be on and is all too short."""
@@ -209,8 +228,9 @@ class ProjectClock:
         """Read all positions through this tempo map, as a file or the DAW's script gives it; None: as heard."""
         self._mapped = tempo is not None
         self._choice.give_map(tempo)
-        if tempo is not None:
-            self._internal.set_map(tempo)
+        internal = self._internal.transport
+        here = internal.tempo.bpm_at(internal.position(self._now()))
+        self._internal.set_map(tempo or TempoMap.constant(here, internal.tempo.beats_per_bar))
         follower = self._followers.get(self.source)
         if follower is not None:
             self._set(follower.estimator.transport)

@@ -7,6 +7,7 @@ point; one where another tempo had been heard shows that the project has one tem
 from dataclasses import replace
 from math import inf
 
+from bridge.clock.observation import FASTEST, SLOWEST
 from bridge.music.tempo import TempoMap, TempoPoint
 from bridge.units import Beats, Bpm, Seconds
 
@@ -18,6 +19,10 @@ _DRIFTED = 0.25
 """Beats: a beat that is told and is closer than this to what the map has is the same one, which the map has not quite met."""
 _NEAR = Seconds(0.5)
 """A change is noticed so late at most; the playhead is then a little inside what had not been heard."""
+_APART = Seconds(0.1)
+"""Points lie no closer."""
+_SHORTEST = Seconds(0.001)
+"""Nobody's piece of one tempo is shorter: what says so is garbage, whose tempo might be infinite."""
 _POINTS = 500
 """Of a map, at most: a ramp that is heard as steps leaves some ten a second."""
 _GRIDS = (1.0, 0.5, 0.1, 0.05, 0.01)
@@ -49,6 +54,12 @@ def _on_grid(bpm: Bpm) -> bool:
     return abs(bpm / _GRIDS[-1] - round(bpm / _GRIDS[-1])) < _SAME_TEMPO / _GRIDS[-1]
 
 
+def _believable(last: TempoPoint, seconds: Seconds, beat: Beats) -> bool:
+    """Whether a piece of a tempo map can lead from this point to that one."""
+    length = seconds - last.seconds
+    return length >= _SHORTEST and SLOWEST <= (beat - last.beats) / length * 60 <= FASTEST
+
+
 class TempoLearner:
     """The map that positions are read through, given or learned."""
 
@@ -66,6 +77,12 @@ class TempoLearner:
         """Use this map and learn nothing; None: learn again, from here on."""
         self._given = map_ is not None
         self._map = map_ or self._map
+
+    def say(self, bpm: Bpm) -> None:
+        """Take this tempo where none is told, until one is."""
+        if not self._given:
+            self._map = TempoMap.constant(bpm, self._map.beats_per_bar)
+            self._heard = Seconds(-inf)
 
     def rolled(self, seconds: Seconds) -> None:
         """The project has been played up to here."""
@@ -93,13 +110,16 @@ class TempoLearner:
             # Jitter has put the playhead back behind a change that it had passed.
             self.refine(bpm)
             return
-        ahead = seconds > last.seconds and beat > last.beats
+        ahead = _believable(last, seconds, beat)
         # Where no tempo has changed, no beat can have drifted: then the map was hung up in the wrong place, as by a DAW that
         # told its beat while it still chased its position.
         misplaced = beats is not None and len(self._map.points) == 1 and abs(self._map.bpm / bpm - 1) <= _SAME_TEMPO
         if rolling and ahead and off < _DRIFTED and self._heard - seconds < _NEAR and not misplaced:
-            points = (*self._map.points[-_POINTS:], TempoPoint(seconds, beat))
-            self._map = replace(self._map, points=points, bpm=bpm)
+            points = self._map.points[-_POINTS:]
+            if len(points) > 1 and seconds - points[-2].seconds < _APART:
+                # A ramp that is told fifty times a second is told well enough by some ten points.
+                points = points[:-1]
+            self._map = replace(self._map, points=(*points, TempoPoint(seconds, beat)), bpm=bpm)
         elif beats is not None:
             self._map = TempoMap((TempoPoint(seconds, beats),), bpm, self._map.beats_per_bar)
             self._heard = seconds

@@ -11,11 +11,13 @@ from bridge.units import Pitch, Seconds, Velocity
 
 def open_midi(path: Path) -> mido.MidiFile:
     """Return a file; raises BridgeError FILE_NOT_FOUND, BAD_ARGUMENT for what is no MIDI file."""
+    if path.exists() and not path.is_file():
+        raise BridgeError(ErrorCode.BAD_ARGUMENT, f"{path} is no file, so no MIDI file either")
     try:
         return mido.MidiFile(path)
     except FileNotFoundError:
         raise BridgeError(ErrorCode.FILE_NOT_FOUND, f"there is no MIDI file {path}") from None
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:
         raise BridgeError(ErrorCode.BAD_ARGUMENT, f"{path} cannot be read as a MIDI file: {error}") from error
 
 

@@ -25,6 +25,8 @@ _CORRECTION = 1.01
 _FINEST_BEAT = 32
 """The shortest note value that a time signature here counts in."""
 
+_FASTEST = 30_000
+"""Microseconds a beat, 2000 bpm: no project is faster."""
 _UNSAID = 500_000
 """Microseconds a beat before a file says anything."""
 
@@ -139,7 +141,7 @@ def read_tempo(path: Path) -> TempoMap:
 
 
 def _tempo_map(tempi: dict[int, int], signatures: dict[int, tuple[int, int]], division: int) -> TempoMap:
-    if division <= 0 or 0 in tempi.values():
+    if division <= 0 or min(tempi.values()) < _FASTEST:
         raise ValueError(f"{division} ticks a beat, a beat of {min(tempi.values())} microseconds")
     ticks = sorted(tempi)
     points, time = [TempoPoint(Seconds(0.0), Beats(0.0))], 0

@@ -13,8 +13,10 @@ from bridge.music.tempo import SHORTEST_LOOP
 from bridge.session.clip_clock import ClipClock
 from bridge.session.playback import Part
 from bridge.session.request import Sync
-from bridge.units import HostTime, Seconds
+from bridge.units import HostTime, Pitch, Seconds
 
+_DRAWN = Seconds(2.0)
+"""The grid moves an onset by less: half a beat at 20 quarter notes a minute, and a little."""
 NEARLY = 1e-6
 """Clip seconds within which a note is at a pass's edge, whatever rounding made of it."""
 
@@ -32,6 +34,8 @@ class Pass:
     """Host time at which the transport's loop cuts it."""
     since: float = -inf
     """Host time at which it was opened in the midst of things; -inf where it was seen coming."""
+    first: bool = False
+    """Whether the part was launched with it."""
     whole: bool = False
     """Whether every note of the clip belongs to it, as when the part is launched, wherever the grid draws it."""
     todo: list[NoteKey] = field(default_factory=list)
@@ -58,11 +62,11 @@ class Pass:
 
     def fill(self, loaded: "Loaded", place: Callable[[Seconds], Seconds], *, chase: bool) -> None:
         """Begin with the part's notes that are placed at its begin or later, and, to be chased, those that may still sound there."""
-        edge = self.begin - (loaded.longest if chase else 0.0) - NEARLY
-        first = 0 if self.whole else bisect_left(loaded.order, edge, key=lambda key: place(key[0]))
-        before = sorted(key for key in loaded.open if place(key[0]) < edge) if chase and not self.whole else ()
+        first = 0 if self.whole else bisect_left(loaded.order, self.begin - NEARLY, key=lambda key: place(key[0]))
         # A sorted list is a heap.
-        self.todo = [*before, *loaded.order[first:]]
+        self.todo = loaded.order[first:]
+        if chase and not self.whole:
+            self.todo = [*loaded.ringing(first, self.begin), *self.todo]
         self.filled = True
 
     def holds(self, onset: Seconds, place: Seconds) -> bool:
@@ -121,6 +125,8 @@ class Loaded:
     known: tuple[Extent, ...] = ()
     """Where every onset is known, in order."""
     complete: bool = False
+    start: HostTime = HostTime(-inf)
+    """A launched part is not to start before this."""
     passes: list[Pass] = field(default_factory=list)
     sounding: dict[Token, Sounding] = field(default_factory=dict)
     programmed: bool = False
@@ -139,6 +145,39 @@ class Loaded:
     def begin(self, clock: ClipClock, begin: Seconds, stops: float = inf, since: float = -inf) -> Pass:
         """Open a pass."""
         return Pass(clock, begin, self.part.length, stops, since, whole=not self.locked)
+
+    def launch(self, clock: ClipClock) -> Pass:
+        """Open the first pass of a launched part."""
+        return Pass(clock, Seconds(0.0), self.part.length, first=True, whole=True)
+
+    def look_again(self) -> None:
+        """Let passes see those open notes that more may be known of now."""
+        for key in self.open:
+            for during in self.passes:
+                during.add(key)
+
+    def ringing(self, first: int, begin: Seconds) -> list[NoteKey]:
+        """Of the notes before the one of this index, in order, those that may still sound at a clip second."""
+        edge = begin - _DRAWN
+        begun = bisect_left(self.order, (Seconds(edge - self.longest), Pitch(0)))
+        keys = [key for key in self.order[begun:first] if key[0] + (self.notes[key].duration or 0.0) > edge]
+        following = self.order[first] if first < len(self.order) else None
+        return sorted({*keys, *(key for key in self.open if following is None or key < following)})
+
+    def reaches(self, onset: Seconds, place: Seconds) -> bool:
+        """Whether all is known from a note's onset to a place: then a note that is open still rings there."""
+        return any(
+            known.begin <= onset + NEARLY and place <= known.end + NEARLY for known in self.known if onset <= known.end
+        )
+
+    def rename(self, old: NoteKey, new: NoteKey) -> None:
+        """A note that was played, or plays, is known by another onset now: it is still the same."""
+        for sounding in self.sounding.values():
+            if sounding.key == old:
+                sounding.key = new
+        for during in self.passes:
+            if old in during.handled:
+                during.handled.add(new)
 
     def add(self, note: Note) -> None:
         """Take a note, or what has become of one."""

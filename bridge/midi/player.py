@@ -170,6 +170,7 @@ class _Playback:
     def _advance(self) -> None:
         now = _now()
         ahead = max(self._lookahead, self._lead() + 2 * TICK)
+        self._sequencer.lead = Seconds(self._lead())
         self._sequencer.advance(now, HostTime(now + ahead))
         self._hand_on()
 

@@ -62,7 +62,7 @@ class InputKeeper:
         if ended.port is None:
             self._tell(self._trying, self._options.input, f"{ended.problem}; trying again every {RETRY_EVERY:g} s")
         elif ended.port.backend != wanted:
-            ended.port.close()
+            self._let_go(ended.port)
         else:
             self._port = ended.port
             message = f"the input {ended.port.name} is open"

@@ -34,7 +34,7 @@ class RtmidiInput:
             self._input.set_callback(self._arrived)
             self.name = open_port(self._input, name, existing=existing)
         except BridgeError:
-            self._input.delete()
+            self._let_go()
             raise
         self._presence = Presence(self._input, self.name) if existing else None
 
@@ -43,6 +43,11 @@ class RtmidiInput:
 
     def close(self) -> None:
         self._input.close_port()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        # The callback holds us, and we the client: nothing collects such a ring in the player.
+        self._input.cancel_callback()
         self._input.delete()
 
     def _arrived(self, event: tuple[list[int], float], _: object) -> None:

@@ -30,6 +30,8 @@ from bridge.session.request import Follow, Sync
 from bridge.units import Channel, HostTime, Seconds
 
 _SAY_BEHIND_EVERY = 1.0
+_BESIDE = Seconds(0.1)
+"""Two onsets of a pitch that lie closer are one note's, heard twice."""
 
 
 class Sequencer:
@@ -51,6 +53,8 @@ class Sequencer:
         self._bender = Bender()
         self._commands: list[Command] = []
         self._events: list[PartPlayed | PartBehind] = []
+        self.lead = Seconds(0.0)
+        """How far ahead of its time the port must be told of a note that is to sound at once."""
         self.dropped_late = 0
         self.dropped_range = 0
 
@@ -92,16 +96,22 @@ class Sequencer:
     ) -> None:
         """Forget the withdrawn notes, then add notes or revise them; nothing where the part is gone.
 
-        A withdrawn note that sounds goes on to its own end, and ends now where it has none.
+        A withdrawn note that sounds goes on to its own end, and ends now where it has none. One that is given anew, a moment beside, is
+        the same note: where stretches meet, a transcriber that begins elsewhere has other frames.
         """
         loaded = self._parts.get(part)
         if loaded is None:
             return
+        notes = list(notes)
         for key in withdrawn:
+            heir = min((n.key for n in notes if n.pitch == key[1]), key=lambda k: abs(k[0] - key[0]), default=None)
+            if heir is not None and abs(heir[0] - key[0]) < _BESIDE and heir not in loaded.notes:
+                loaded.rename(key, heir)
             self._release(loaded, loaded.withdraw(key))
         for note in notes:
             loaded.add(note)
         loaded.known = tuple(known)
+        loaded.look_again()
         loaded.complete = loaded.complete or complete
 
     def launch(self, parts: Sequence[PartId], start: HostTime) -> None:
@@ -113,7 +123,8 @@ class Sequencer:
             self._release(loaded, list(loaded.sounding))
             begins = launch_time(loaded.part, self._transport, start)
             clock = launched(loaded.part, self._transport, begins, 0.0)
-            loaded.passes = [loaded.begin(clock, Seconds(0.0))]
+            loaded.start = start
+            loaded.passes = [loaded.launch(clock)]
 
     def unload(self, parts: Iterable[PartId]) -> None:
         """Forget these parts and release what of them sounds."""
@@ -213,7 +224,10 @@ class Sequencer:
             due = placing.host(clip)
             chased = shape.chase and during.missed(clip, due, self._tolerance)
             if chased:
-                due = HostTime(max(now, placing.host(during.begin)))
+                due = HostTime(max(now + self.lead, placing.host(during.begin)))
+            elif during.first:
+                # What the grid draws to before the launch sounds with it.
+                due = HostTime(max(due, placing.host(during.begin)))
             if due >= horizon or clip >= during.cut - NEARLY:
                 return
             heappop(during.todo)
@@ -223,6 +237,9 @@ class Sequencer:
                 continue
             voice, sounding = shape.voice(note), Sounding(key, during, due, Seconds(clip - key[0]), bent_at=due)
             if chased and not rings_on(loaded, sounding, note, placing):
+                continue
+            if chased and note.duration is None and not loaded.reaches(note.onset, during.begin):
+                # Whether it rings so far is not known yet; `look_again` brings it back.
                 continue
             if voice is None:
                 self.dropped_range += 1

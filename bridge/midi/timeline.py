@@ -109,8 +109,8 @@ def rejoin_launched(loaded: Loaded, old: Transport, transport: Transport, now: H
     part, first = loaded.part, loaded.passes[0]
     waits = part.sync in (Sync.BEAT, Sync.BAR) and transport.playing and not first.handled
     if waits and first.begins > now + SEEK:
-        begins = launch_time(part, transport, now)
-        loaded.passes = [loaded.begin(launched(part, transport, begins, 0.0), Seconds(0.0))]
+        begins = launch_time(part, transport, HostTime(max(now, loaded.start)))
+        loaded.passes = [loaded.launch(launched(part, transport, begins, 0.0))]
         return
     if part.follow is Follow.TIME:
         return

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from statistics import median
 
@@ -44,15 +45,21 @@ class BeatTrack:
         Before the first beat and after the last one it is steady at the tempo of the few that lie there, so that one beat that was
         heard early or late does not speak for a whole intro. Bars change their length where downbeats do.
         """
-        if len(self.beats) < 2:  # noqa: PLR2004 -- one beat has no length
-            return TempoMap.constant(self.bpm)
-        lengths = [b - a for a, b in pairwise(self.beats)]
-        first = self.downbeats[0] if self.downbeats else 0
-        intro = Seconds(self.beats[0] - median(lengths[:_FEW]))
-        points = tuple(TempoPoint(at, Beats(float(k - first))) for k, at in enumerate((intro, *self.beats), -1))
-        signatures = _signatures(self.downbeats, first)
-        bar = signatures[0].beats_per_bar if signatures else 4.0
-        return TempoMap(points, Bpm(60.0 / median(lengths[-_FEW:])), bar, signatures)
+        return _tempo_map(self)
+
+
+@lru_cache(maxsize=8)
+def _tempo_map(track: BeatTrack) -> TempoMap:
+    """Kept, as it is asked for with every stretch of notes, and an hour has thousands of beats."""
+    if len(track.beats) < 2:  # noqa: PLR2004 -- one beat has no length
+        return TempoMap.constant(track.bpm)
+    lengths = [b - a for a, b in pairwise(track.beats)]
+    first = track.downbeats[0] if track.downbeats else 0
+    intro = Seconds(track.beats[0] - median(lengths[:_FEW]))
+    points = tuple(TempoPoint(at, Beats(float(k - first))) for k, at in enumerate((intro, *track.beats), -1))
+    signatures = _signatures(track.downbeats, first)
+    bar = signatures[0].beats_per_bar if signatures else 4.0
+    return TempoMap(points, Bpm(60.0 / median(lengths[-_FEW:])), bar, signatures)
 
 
 def _signatures(downbeats: Sequence[int], first: int) -> tuple[Signature, ...]:

@@ -11,7 +11,7 @@ from math import inf
 from operator import attrgetter
 from typing import NamedTuple
 
-from bridge.music.bars import BarPosition, Signature, bar_at, bar_length, check_signatures, next_bar
+from bridge.music.bars import BarPosition, Signature, bar_at, check_signatures, next_bar
 from bridge.music.ramps import Over, Piece, Ramp, ramp_seconds
 from bridge.units import Beats, Bpm, HostTime, Seconds
 
@@ -125,10 +125,6 @@ class TempoMap:
         """The tempo at this second; where it jumps, the one that holds from there on."""
         point, piece = self._piece(bisect_right(self.points, seconds, key=_SECONDS) - 1)
         return piece.bpm(seconds - point.seconds)
-
-    def beats_per_bar_at(self, beats: Beats) -> float:
-        """Quarter notes that a bar has by the time signature at a beat."""
-        return bar_length(self.signatures, self.beats_per_bar, beats)
 
     def bar_at(self, beats: Beats) -> BarPosition:
         """The bar that a beat lies in, and how far into it."""

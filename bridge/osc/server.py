@@ -178,15 +178,17 @@ class OscServer:
     def publish(self, topic: Topic, message: OscMessage, reporter: Reporter | None = None) -> None:
         """Tell the subscribers of a topic, and the reporter; each hears it once.
 
-        A parameter's value goes only to subscribers who were last told another one: two surfaces that repeat what they hear
-        would otherwise answer each other for ever. So answer the sender first (`Reporter.send`), then publish.
+        A parameter's value goes only to subscribers who were last told another one, and what else can be sent to us as well only to
+        those who were not told the same a moment ago: two surfaces that repeat what they hear would otherwise answer each other for
+        ever. So answer the sender first (`Reporter.send`), then publish.
         """
         targets = dict.fromkeys(self._clients.subscribers(topic))
         if reporter is not None:
             targets[self._clients.target(reporter.peer)] = None
         packet = to_bytes(message)
         for target in targets:
-            if topic is Topic.PARAM and self._last_sent(target, message.address)[0] == packet:
+            last, when = self._last_sent(target, message.address)
+            if last == packet and (topic is Topic.PARAM or time.monotonic() - when < ECHO_WINDOW):
                 continue
             self._transmit(target, message, packet)
 

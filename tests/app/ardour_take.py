@@ -143,6 +143,44 @@ class Ardour:
                 self.regions.append((int(float(samples)) / RATE, Path(path)))
 
 
+class Metronome:
+    """A JACK client that writes a note to the track at the very frame of every half second of JACK's transport.
+
+    Slaved to that transport, Ardour records in some takes all of it a cycle beside its place: this note tells.
+    """
+
+    PITCH = 120
+    """Of which the clip has none."""
+    EVERY = 0.5
+
+    def __init__(self, server: JackServer) -> None:
+        self._client = jack.Client("metronome", no_start_server=True, servername=server.name)
+        self._out = self._client.midi_outports.register("out")
+        self._client.set_process_callback(self._process)
+        self._client.activate()
+        self._client.connect(self._out, TRACK)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _process(self, frames: int) -> None:
+        self._out.clear_buffer()
+        state, position = self._client.transport_query_struct()
+        if state != jack.ROLLING:
+            return
+        every = round(self.EVERY * position.frame_rate)
+        ahead = -position.frame % every
+        if ahead < frames:
+            self._out.write_midi_event(ahead, (0x90, self.PITCH, 100))
+            self._out.write_midi_event(ahead, (0x80, self.PITCH, 0))
+
+    @classmethod
+    def errors(cls, found: list[tuple[float, int]]) -> list[float]:
+        """Ms by which its notes were recorded late."""
+        half = cls.EVERY / 2
+        return [((second + half) % cls.EVERY - half) * 1000 for second, pitch in found if pitch == cls.PITCH]
+
+
 def recorded(ardour: Ardour) -> list[tuple[float, int]]:
     """Second on the timeline, and pitch, of each note on the track."""
     notes = []
@@ -198,16 +236,21 @@ def take(source: str, seconds: float, folder: Path, *, capture_time: bool) -> di
             ):
                 truth = load(ear, folder, seconds)
                 connect(server)
+                metronome = Metronome(server) if source == "jack" else None
                 ear.send("/bridge/clock/source", source)
                 roll(ear, ardour, source, seconds)
                 status = daemon.status()
+                if metronome is not None:
+                    metronome.close()
         finally:
             ardour.end()
-    found = recorded(ardour)
+    everything = recorded(ardour)
+    found = [note for note in everything if note[1] != Metronome.PITCH]
     return {
         "played": len(truth),
         "recorded": len(found),
         "errors_ms": errors(truth, found),
+        "metronome_ms": Metronome.errors(everything),
         "lateness_p99_ms": status["lateness_p99_ms"],
         "xruns": status["xruns"],
     }

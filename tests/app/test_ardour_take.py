@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -26,6 +27,9 @@ def test_notes_are_recorded_at_their_places_on_the_timeline(source: str, tmp_pat
     found = json.loads(done.stdout)
     # A clock that is heard only once it rolls may cost the first notes.
     assert found["played"] - 2 <= found["recorded"] <= found["played"]
-    errors = sorted(map(abs, found["errors_ms"]))
+    # Where Ardour records by JACK's transport, some takes are a cycle beside their place as a whole.
+    beside = median(found["metronome_ms"]) if found["metronome_ms"] else 0.0
+    assert abs(beside) < 11.0
+    errors = sorted(abs(error - beside) for error in found["errors_ms"])
     assert len(errors) == found["recorded"]
     assert errors[int(len(errors) * 0.99)] < 5.0

@@ -25,23 +25,29 @@ INPUT = "Studio in:in"
 
 
 @pytest.fixture(autouse=True)
-def settled(studio: Studio) -> None:
-    """The ear has heard how things stand: what comes from here on is news."""
-    studio.ear.ask("/bridge/ping", answer="pong")
+def settled(studio: Studio) -> Iterator[None]:
+    """The ear has heard how things stand, so what comes from here on is news; afterwards things stand so again."""
+    ear = studio.ear
+    ear.ask("/bridge/ping", answer="pong")
+    yield
+    ear.send("/bridge/clock/out", "midi", 0)
+    ear.send("/bridge/clock/source", "internal")
+    ear.send("/bridge/transport/stop")
+    ear.send("/bridge/clock/map")
+    ear.send("/bridge/transport/loop", 0, 0, 0)
+    ear.send("/bridge/transport/tempo", 120)
+    ear.send("/bridge/transport/locate", 0)
+    ear.send("/bridge/clock/source", "auto")
 
 
 @pytest.fixture
-def loaded(studio: Studio) -> Iterator[tuple[Studio, list[float]]]:
+def loaded(studio: Studio) -> tuple[Studio, list[float]]:
     """A studio with a melody that lies on the project from beat 0 on, and its onsets in project seconds."""
     ear = studio.ear
     ear.start_job("a", studio.song(9), sync="transport", at=0)
     midi_path = ear.wait("job/result", "a").arguments[3]
     ear.wait("job/done", "a")
-    yield studio, [note.onset for note in read_notes(Path(str(midi_path)))]
-    ear.send("/bridge/clock/source", "internal")
-    ear.send("/bridge/clock/map")
-    ear.send("/bridge/transport/tempo", 120)
-    ear.send("/bridge/transport/locate", 0)
+    return studio, [note.onset for note in read_notes(Path(str(midi_path)))]
 
 
 def lateness(studio: Studio, onsets: list[float], second_of: Callable[[float], float | None]) -> list[float]:
@@ -261,11 +267,11 @@ def test_followers_are_led_by_midi_clock_on_the_port(studio: Studio, server: Jac
     assert synth.wait_for(lambda: synth.events[-1].data == STOP)
     words = [e for e in synth.events if e.data[0] >= 0xF0]
     assert [e.data for e in words[:3]] == [START, TICK, TICK]
-    gaps = [b.host - a.host for a, b in pairwise(words[2:-1])]
-    assert max(abs(gap - 60 / 100 / 24) for gap in gaps) < 0.002
+    # A cycle that JACK misses may cost a tick, and nothing else does.
+    ticks_apart = [(b.host - a.host) / (60 / 100 / 24) for a, b in pairwise(words[2:-1])]
+    assert max(abs(gap - round(gap)) for gap in ticks_apart) < 0.08
+    assert sum(round(gap) - 1 for gap in ticks_apart) <= int(studio.daemon.status()["xruns"])
     assert ear.ask("/bridge/clock/out", "midi", 0, answer="clock/out") == ("midi", 0)
-    ear.send("/bridge/transport/tempo", 120)
-    ear.send("/bridge/transport/locate", 0)
 
 
 def ticks(synth: MidiReceiver) -> int:
@@ -274,7 +280,12 @@ def ticks(synth: MidiReceiver) -> int:
 
 def test_what_a_clock_does_not_tell_is_refused_by_its_name(studio: Studio, server: JackServer) -> None:
     ear = studio.ear
+    with MidiSender(server, INPUT) as daw:
+        # It rolled, was silent for over 2 s, and ticks again: nobody knows where.
+        daw.send((0.01, START), *((0.02 + n * 0.02, TICK) for n in range(5)), (2.5, TICK), (2.52, TICK))
+        assert daw.wait_for(lambda: [left.data for left in daw.left].count(TICK) == 7, 10)
     ear.send("/bridge/clock/source", "midi")
+    ear.wait_until(lambda: ear.of("clock")[-1].arguments[0] == "midi")
     ear.start_job("a", studio.song(9), sync="transport", at=0)
     assert "the clock source midi tells none yet" in str(ear.wait("error").arguments[3])
     ear.send("/bridge/clock/source", "mtc")
@@ -285,13 +296,41 @@ def test_what_a_clock_does_not_tell_is_refused_by_its_name(studio: Studio, serve
     ear.wait("job/accepted", "b")
     ear.send("/bridge/job/cancel")
     ear.wait("job/unloaded", "b")
-    ear.send("/bridge/clock/source", "internal")
-    ear.send("/bridge/clock/map")
-    ear.send("/bridge/transport/tempo", 120)
+
+
+def test_no_garbage_of_a_clock_ends_the_daemon(studio: Studio, server: JackServer) -> None:
+    ear = studio.ear
+    ear.send("/bridge/clock/source", "auto")
+    ear.send("/bridge/clock/observe", -5.0, -10.0, 120.0, 1)
+    ear.send("/bridge/clock/observe", 1e-30, 0.1, 121.0, 1)
+    for address, text in (
+        ("/position/bbt", "001|99|99999"),
+        ("/position/bbt", "9" * 5000 + "|1|1"),
+        ("/beat/str", "9" * 5000),
+    ):
+        ear.send(address, text)
+    with MidiSender(server, INPUT) as keyboard:
+        keyboard.flood(2000, 1.0)
+        assert keyboard.wait_for(lambda: keyboard.flooded > 1500, 10)
+    assert ear.ask("/bridge/ping", "there", answer="pong") == ("there",)
+    assert studio.daemon.process.poll() is None
+
+
+def test_who_is_led_by_our_clock_is_not_followed(studio: Studio) -> None:
+    ear = studio.ear
+    ear.send("/bridge/clock/out", "midi", 1)
+    ear.send("/bridge/clock/source", "midi")
+    assert "leads by midi itself" in str(ear.wait("error").arguments[3])
+    ear.send("/bridge/clock/out", "midi", 0)
+    ear.send("/bridge/clock/source", "midi")
+    ear.wait_until(lambda: ear.of("clock")[-1].arguments[0] == "midi")
+    ear.send("/bridge/clock/out", "midi", 1)
+    assert "follows the clock midi" in str(ear.wait("error", count=2).arguments[3])
 
 
 def test_the_tempi_of_a_midi_file_are_the_projects(studio: Studio) -> None:
     ear = studio.ear
+    ear.send("/bridge/clock/source", "internal")
     path = studio.folder / "tempi.mid"
     file = mido.MidiFile()
     changes = [mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(60), time=0)]
@@ -304,5 +343,3 @@ def test_the_tempi_of_a_midi_file_are_the_projects(studio: Studio) -> None:
     ear.send("/bridge/clock/map", str(path) + "x")
     assert ear.wait("error").arguments[1:3] == ("/bridge/clock/map", "file_not_found")
     assert ear.ask("/bridge/clock/map", answer="clock/map") == ("", 0)
-    ear.send("/bridge/transport/tempo", 120)
-    ear.send("/bridge/transport/locate", 0)

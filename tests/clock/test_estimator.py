@@ -285,3 +285,34 @@ def test_a_beat_that_was_told_wrongly_at_first_is_forgotten_where_the_tempo_neve
         estimator.observe(Observation(host, True, seconds, Beats(seconds * 2 - behind), Bpm(120.0)))
     assert estimator.transport.tempo.seconds_at(Beats(0.0)) == pytest.approx(0.0, abs=0.001)
     assert len(estimator.transport.tempo.points) == 1
+
+
+@pytest.mark.parametrize("second", [(5e-324, 0.1), (1e-9, 0.1), (0.5, 1e5)])
+def test_garbage_that_could_be_a_tempo_without_end_is_no_piece_of_the_map(second: tuple[float, float]) -> None:
+    estimator = Estimator(Transport(START, Seconds(0.0), playing=False))
+    for n, (seconds, beats) in enumerate(((-5.0, -10.0), second)):
+        seen = Observation(HostTime(START + 0.05 * n), True, Seconds(seconds), Beats(beats), Bpm(120.0 + n))
+        estimator.observe(seen)
+    for ahead in (0.0, 0.03, 1.0):
+        host = HostTime(START + 0.05 + ahead)
+        assert abs(estimator.transport.beats(host)) < 1e6
+        assert 1 <= estimator.transport.tempo.bpm_at(estimator.transport.position(host)) <= 2000
+
+
+def test_a_source_that_goes_backwards_while_it_says_that_it_rolls_has_no_tempo_of_its_own() -> None:
+    estimator = Estimator(Transport(START, Seconds(0.0), playing=False))
+    for n in range(60):
+        estimator.observe(Observation(HostTime(START + n / 30), True, beats=Beats(100 - n / 10)))
+    assert 1 <= estimator.transport.tempo.bpm_at(estimator.transport.seconds) <= 2000
+
+
+def test_a_ramp_that_is_told_fifty_times_a_second_leaves_some_ten_points() -> None:
+    estimator = Estimator(Transport(START, Seconds(0.0), playing=False))
+    beats = 0.0
+    for n in range(500):
+        bpm = 100 + n / 10
+        estimator.observe(Observation(HostTime(START + n / 50), True, Seconds(n / 50), Beats(beats), Bpm(bpm)))
+        beats += bpm / 60 / 50
+    tempo = estimator.transport.tempo
+    assert 60 < len(tempo.points) < 160
+    assert tempo.seconds_at(Beats(0.0)) == pytest.approx(0.0, abs=0.01)

@@ -342,3 +342,31 @@ def test_our_own_slave_follows_our_master_through_play_seek_tempo_and_loop() -> 
     assert worst < 0.01
     assert not estimator.transport.playing
     assert estimator.transport.tempo.bpm_at(estimator.transport.seconds) == 90
+
+
+def test_ticks_after_a_silence_roll_on_only_when_they_are_told_where() -> None:
+    heard: list[Observation] = []
+    source = MidiClockSource()
+    source.start(heard.append)
+    source.receive(HostTime(0.0), b"\xfa")
+    for tick in range(48):
+        source.receive(HostTime(tick / 48), b"\xf8")
+    for tick in range(48):
+        source.receive(HostTime(10 + tick / 48), b"\xf8")
+    assert not heard[-1].playing
+    assert not source.located
+    source.receive(HostTime(12.0), b"\xf2\x08\x00")
+    source.receive(HostTime(12.0), b"\xfb")
+    source.receive(HostTime(12.01), b"\xf8")
+    assert heard[-1].playing
+    assert heard[-1].beats == 2
+
+
+def test_a_keyboard_that_ticks_all_day_does_not_lead_unless_it_is_named() -> None:
+    source = MidiClockSource()
+    source.start(lambda _: None)
+    for tick in range(100):
+        source.receive(HostTime(tick / 48), b"\xf8")
+    assert not source.alive(HostTime(100 / 48))
+    source.wanted = True
+    assert source.alive(HostTime(100 / 48))

@@ -18,6 +18,7 @@ class Missing(Listener):
 
     name = "jack"
     label = "JACK transport"
+    asks = True
 
     def start(self, report: Report) -> None:
         raise BridgeError(ErrorCode.NOT_SUPPORTED, "no library")
@@ -156,6 +157,7 @@ def test_a_clock_that_comes_back_within_2_s_costs_no_stop(desk: Desk) -> None:
             desk.clock.receive_midi(HostTime(desk.now), b"\xf8")
     assert desk.sources[-1] == ("midi", True)
     assert all(transport.playing for transport in desk.said)
+    assert desk.beats == pytest.approx(240 / 24, abs=0.05), "the ticks that did not come through are counted"
 
 
 def test_when_one_is_lost_another_that_rolls_leads_at_once(desk: Desk) -> None:
@@ -269,3 +271,88 @@ def test_a_source_that_was_never_heard_is_not_waited_for_when_the_choice_is_left
     assert desk.sources[-1] == ("mtc", False)
     desk.clock.choose("auto")
     assert desk.sources[-1] == ("internal", True)
+
+
+def test_who_only_listens_knows_how_it_is_also_while_another_leads(desk: Desk) -> None:
+    desk.clock.receive_osc(HostTime(desk.now), "/play", (1.0,))
+    desk.reaper(3.0)
+    assert desk.clock.source == "reaper"
+    desk.clock.choose("internal")
+    desk.clock.receive_osc(HostTime(desk.now), "/stop", (1.0,))
+    desk.reaper(4.0)
+    desk.now += 60
+    desk.clock.choose("auto")
+    assert desk.clock.source == "reaper"
+    assert not desk.clock.transport.playing
+    assert desk.clock.transport.seconds == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("name", ["midi", "reaper"])
+def test_naming_a_source_and_leaving_the_choice_to_us_again_loses_no_roll(desk: Desk, name: str) -> None:
+    def roll() -> None:
+        if name == "midi":
+            desk.roll_midi(1)
+        else:
+            desk.now += 0.1
+            desk.reaper(desk.now - 490)
+
+    desk.clock.receive_midi(HostTime(desk.now), b"\xfa") if name == "midi" else desk.clock.receive_osc(
+        HostTime(desk.now), "/play", (1.0,)
+    )
+    roll()
+    for wish in (name, "auto"):
+        desk.clock.choose(wish)
+        roll()
+    assert desk.clock.source == name
+    assert desk.clock.transport.playing
+
+
+def test_a_source_that_fails_is_given_up_and_the_others_go_on(desk: Desk) -> None:
+    class Failing(Listener):
+        name = "jack"
+        label = "JACK transport"
+        ticks = 0
+
+        def tick(self, now: HostTime) -> None:
+            self.ticks += 1
+            raise ZeroDivisionError
+
+    failing = Failing()
+    clock = ProjectClock(Bpm(120.0), lambda: HostTime(desk.now), lambda _: None, lambda *_: None, [failing])
+    clock.start()
+    clock.tick()
+    clock.tick()
+    assert failing.ticks == 1
+    assert clock.source == "internal"
+
+
+def test_whom_we_lead_does_not_lead_us(desk: Desk) -> None:
+    desk.clock.bar("midi", on=True)
+    desk.clock.receive_midi(HostTime(desk.now), b"\xfa")
+    desk.roll_midi(4)
+    assert desk.clock.source == "internal"
+    desk.clock.bar("midi", on=False)
+    desk.roll_midi(1)
+    assert desk.clock.source == "midi"
+
+
+def test_a_tempo_that_is_said_for_time_code_is_nobody_elses(desk: Desk) -> None:
+    desk.clock.choose("mtc")
+    assert not desk.clock.knows_tempo
+    desk.clock.set_tempo(Bpm(97.0))
+    assert desk.clock.bpm == 97
+    assert desk.clock.knows_tempo
+    desk.clock.choose("auto")
+    desk.clock.receive_midi(HostTime(desk.now), b"\xfa")
+    desk.roll_midi(16, bpm=60)
+    assert desk.clock.bpm == pytest.approx(60, abs=0.1)
+
+
+def test_a_map_that_is_withdrawn_leaves_the_tempo_as_it_is(desk: Desk) -> None:
+    tempo = TempoMap((TempoPoint(Seconds(0.0), Beats(0.0)), TempoPoint(Seconds(4.0), Beats(8.0))), Bpm(90.0))
+    desk.clock.set_map(tempo)
+    desk.clock.locate(Beats(12.0))
+    desk.clock.set_map(None)
+    assert desk.clock.bpm == 90
+    desk.clock.locate(Beats(2.0))
+    assert desk.clock.bpm == 90

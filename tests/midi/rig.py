@@ -89,7 +89,7 @@ class Rig:
         """Let time pass."""
         end = self.now + seconds
         while self.now < end:
-            self.sequencer.advance(self.now, self.now + LOOKAHEAD)
+            self.sequencer.advance(self.now, self.now + max(LOOKAHEAD, self.sequencer.lead + 2 * tick))
             self._hand_on()
             self._emit()
             self.now = min(self.now + tick, end)

@@ -190,3 +190,44 @@ def test_a_corrected_clock_chases_nothing():
         rig.run(0.1)
         rig.transport((k + 1) * 0.1 + 0.004 * (-1) ** k)
     assert len(rig.ons) == 1
+
+
+def test_a_note_that_is_open_where_the_analysis_stands_does_not_begin_beyond_it():
+    rig = locked([note(0.0, 60, None)], length=20.0, complete=False)
+    rig.update(VOCALS, [], (), known(5.0), complete=False)
+    rig.transport(10.0)
+    rig.run(1.0)
+    assert not rig.ons
+    rig.update(VOCALS, [], (), known(12.0), complete=False)
+    rig.run(0.5)
+    assert [o.data[1] for o in rig.ons] == [60], "now it is known to ring so far"
+    rig.update(VOCALS, [note(0.0, 60, 11.8)], (), known(12.0), complete=False)
+    rig.run(1.0)
+    assert not rig.sounding()
+
+
+def test_a_note_that_a_seam_names_anew_goes_on_and_is_not_struck_again():
+    rig = locked([note(0.0, 60, None), note(3.0, 62)], complete=False)
+    rig.transport(1.0)
+    rig.run(0.3)
+    rig.update(VOCALS, [note(0.008, 60, 2.0)], [(0.0, 60)], known(3.0), complete=False)
+    rig.run(1.5)
+    assert played(rig) == [(0.0, 60, True), (1.008, 60, False)]
+
+
+def test_a_port_that_must_be_told_early_gets_chased_notes_as_soon_as_it_can_sound_them():
+    rig = locked([note(0.0, 60, 2.0)])
+    rig.sequencer.lead = 0.09
+    rig.transport(1.0)
+    rig.run(1.5)
+    assert played(rig) == [(0.09, 60, True), (1.0, 60, False)]
+
+
+def test_among_thousands_of_notes_before_the_playhead_only_those_that_may_ring_are_looked_at():
+    many = [note(k / 10, 40 + k % 40, 0.05) for k in range(6000)]
+    rig = locked([note(0.0, 100, 599.0), *many], length=600.0)
+    rig.transport(590.0)
+    rig.run(0.02)
+    (during,) = rig.sequencer._parts[VOCALS].passes
+    assert [o.data[1] for o in rig.ons][:1] == [100]
+    assert len(during.handled) + len(during.todo) < 150

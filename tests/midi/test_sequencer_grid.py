@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.midi.grid import Grid
-from bridge.music.tempo import Loop, TempoMap
+from bridge.music.tempo import Loop, TempoMap, TempoPoint
 from bridge.session.request import Follow, Sync
 from tests.midi.rig import TEMPO_60, VOCALS, known, loaded, note, played
 
@@ -122,3 +122,16 @@ def test_what_the_grid_draws_into_the_past_is_late_like_any_other_note():
     rig.run(1.0)
     assert rig.times() == [(1.0, 60)]
     assert rig.sequencer.dropped_late == 1
+
+
+def test_what_the_grid_of_tracked_beats_draws_to_before_the_launch_sounds_with_it():
+    # The clip's first beat is at second 0.6, so beat -1 lies before its start.
+    tempo = TempoMap((TempoPoint(0.6, 0.0),), 60)
+    rig = loaded(
+        [note(0.02, 60), note(0.65, 62)], follow=Follow.TEMPO, tempo=tempo, overrides={"quantise": 1, "grid": 1}
+    )
+    rig.transport(0.0, playing=False, tempo=TEMPO_60)
+    rig.launch(VOCALS)
+    rig.run(1.0)
+    assert rig.times() == [(0.0, 60), (0.6, 62)]
+    assert rig.sequencer.dropped_late == 0

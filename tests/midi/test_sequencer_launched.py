@@ -156,3 +156,14 @@ def test_a_launched_part_plays_though_the_transport_is_set_parked_again():
     rig.transport(3.0, playing=False)
     rig.run(0.5)
     assert rig.times() == [(0.0, 60), (0.5, 60)]
+
+
+def test_a_launch_that_waits_is_not_moved_before_the_time_it_was_given():
+    rig = loaded([note(0.0)], sync=Sync.BEAT)
+    rig.transport(0.8, tempo=TEMPO_60)
+    # The port needs to be told 0.3 s early: beat 1 comes too soon.
+    rig.sequencer.launch([VOCALS], rig.now + 0.3)
+    rig.run(0.02)
+    rig.transport(0.82, tempo=TEMPO_60)
+    rig.run(2.0)
+    assert rig.times() == [(1.2, 60)]

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.music.bars import BarPosition, Signature
+from bridge.music.bars import BarPosition, Signature, bar_length
 from bridge.music.tempo import TempoMap, TempoPoint
 
 
@@ -37,7 +37,7 @@ def test_a_change_of_signature_changes_the_bars_from_there_on():
     assert [tempo.next_bar(b) for b in (4.5, 8.0, 8.5, 11.5, 14.1, 18.0)] == [8, 8, 11, 14, 17.5, 21]
     assert tempo.bar_at(11.0) == BarPosition(3, 0.0)
     assert tempo.bar_at(15.5) == BarPosition(4, 1.5)
-    assert [tempo.beats_per_bar_at(b) for b in (7.9, 8.0, 14.0)] == [4.0, 3.0, 3.5]
+    assert [bar_length(tempo.signatures, 4.0, b) for b in (7.9, 8.0, 14.0)] == [4.0, 3.0, 3.5]
 
 
 def test_a_change_within_a_bar_cuts_it_short_and_begins_the_next():
@@ -59,7 +59,7 @@ def test_a_bar_begins_at_the_next_bar_and_none_between(tempo, beats):
 @given(projects(), places, st.floats(0, 50))
 def test_bars_are_counted_up_and_no_longer_than_their_signature_says(tempo, beats, step):
     assert tempo.bar_at(beats + step) >= tempo.bar_at(beats)
-    assert 0 <= tempo.bar_at(beats).beat < tempo.beats_per_bar_at(beats)
+    assert 0 <= tempo.bar_at(beats).beat < bar_length(tempo.signatures, tempo.beats_per_bar, beats)
 
 
 @pytest.mark.parametrize("wrong", [[(0, 0, 4)], [(0, 4, 3)], [(0, 4, 0)]])

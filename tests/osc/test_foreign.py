@@ -7,6 +7,7 @@ import pytest
 from bridge.errors import BridgeError, ErrorCode
 from bridge.osc.codec import OscMessage
 from bridge.osc.codec import encode as packed
+from bridge.osc.encode import panic as encode_panic
 from tests.osc.peers import UdpPeer
 
 
@@ -28,6 +29,20 @@ def test_a_daw_that_mistypes_an_address_of_ours_is_told(running, peer):
     say(peer, "/tempo/raw", 97.0)
     say(peer, "/bridge/job/strat", "id", "/a.wav")
     assert peer.hear().arguments[1:3] == ("/bridge/job/strat", "unknown_address")
+
+
+def test_two_subscribers_that_repeat_what_they_hear_do_not_answer_each_other_for_ever(running, peer, other):
+    for each in (peer, other):
+        say(each, "/bridge/subscribe", "midi")
+        say(each, "/bridge/ping", "subscribed")
+        each.hear()
+    said = encode_panic().message
+    running.do(running.server.publish, *encode_panic())
+    for each in (peer, other):
+        assert each.hear() == said
+    running.do(running.server.publish, *encode_panic())
+    say(peer, "/bridge/ping", "only this")
+    assert peer.hear() == OscMessage("/bridge/pong", ("only this",)), "the same again, a moment later, is an echo"
 
 
 @pytest.fixture
