@@ -77,7 +77,8 @@ class JackCapture:
         chosen = list(sources or physical)
         if not chosen:
             raise BridgeError(ErrorCode.BAD_AUDIO, f"JACK has no hardware input; name what to listen to: {there}")
-        frames = _latency_range(self._input, _CAPTURE)
+        # Of the sources themselves: what our input inherits of it comes some time after the connection.
+        frames = max(_latency_range(self._client.get_port_by_name(name), _CAPTURE) for name in chosen)
         if set(chosen) <= set(physical):
             # What comes from outside was played to what the DAW's own output sounded like there, so much after its place.
             outputs = self._client.get_ports(is_audio=True, is_input=True, is_physical=True)
