@@ -17,6 +17,8 @@ _SAME_BEAT = 0.004
 """Beats: 2 ms at 120 quarter notes a minute."""
 _DRIFTED = 0.25
 """Beats: a beat that is told and is closer than this to what the map has is the same one, which the map has not quite met."""
+_WAITS = Seconds(0.4)
+"""A tempo is told so late at most after it has changed."""
 _NEAR = Seconds(0.5)
 """A change is noticed so late at most; the playhead is then a little inside what had not been heard."""
 _APART = Seconds(0.1)
@@ -68,6 +70,8 @@ class TempoLearner:
         self._given = False
         self._heard = Seconds(-inf)
         """How far the project has been played on this map."""
+        self._doubt: tuple[Seconds, Beats] | None = None
+        """Since when a beat is told beside the map, and how far."""
 
     @property
     def map(self) -> TempoMap:
@@ -103,8 +107,13 @@ class TempoLearner:
         expected = self._map.beats_at(seconds)
         beat = expected if beats is None else beats
         off = abs(beat - expected)
-        if off <= _SAME_BEAT and abs(self._map.bpm_at(seconds) / bpm - 1) <= _SAME_TEMPO:
+        same_tempo = abs(self._map.bpm_at(seconds) / bpm - 1) <= _SAME_TEMPO
+        if off <= _SAME_BEAT and same_tempo:
+            self._doubt = None
             return
+        if rolling and same_tempo and off < _DRIFTED and not self._settled(seconds, Beats(beat - expected)):
+            return
+        self._doubt = None
         last = self._map.points[-1]
         if rolling and off < _DRIFTED and 0 <= last.seconds - seconds < _NEAR:
             # Jitter has put the playhead back behind a change that it had passed.
@@ -113,19 +122,37 @@ class TempoLearner:
         ahead = _believable(last, seconds, beat)
         # Where no tempo has changed, no beat can have drifted: then the map was hung up in the wrong place, as by a DAW that
         # told its beat while it still chased its position.
-        misplaced = beats is not None and len(self._map.points) == 1 and abs(self._map.bpm / bpm - 1) <= _SAME_TEMPO
+        misplaced = beats is not None and len(self._map.points) == 1 and same_tempo
         if rolling and ahead and off < _DRIFTED and self._heard - seconds < _NEAR and not misplaced:
             points = self._map.points[-_POINTS:]
             if len(points) > 1 and seconds - points[-2].seconds < _APART:
                 # A ramp that is told fifty times a second is told well enough by some ten points.
                 points = points[:-1]
-            self._map = replace(self._map, points=(*points, TempoPoint(seconds, beat)), bpm=bpm)
+            self._map = replace(self._map, points=(*points, self._turn(seconds, beat, bpm)), bpm=bpm)
         elif beats is not None:
             self._map = TempoMap((TempoPoint(seconds, beats),), bpm, self._map.beats_per_bar)
             self._heard = seconds
         else:
             self._map = TempoMap.constant(bpm, self._map.beats_per_bar)
             self._heard = Seconds(-inf)
+
+    def _settled(self, seconds: Seconds, off: Beats) -> bool:
+        """Whether a beat that is told beside the map has been so for long enough, by the same distance.
+
+        One that is further and further off is the first sign of a tempo that will be told in a moment.
+        """
+        if self._doubt is None or abs(self._doubt[1] - off) > _SAME_BEAT or seconds < self._doubt[0]:
+            self._doubt = seconds, off
+        return seconds - self._doubt[0] >= _WAITS
+
+    def _turn(self, seconds: Seconds, beat: Beats, bpm: Bpm) -> TempoPoint:
+        """Where the tempo changed that is heard here: where the line so far meets the one through this beat at the new tempo."""
+        last, faster = self._map.points[-1], (bpm - self._map.bpm) / 60
+        if faster:
+            at = Seconds(seconds - (beat - self._map.beats_at(seconds)) / faster)
+            if last.seconds + _SHORTEST < at <= seconds and seconds - at < _NEAR:
+                return TempoPoint(at, self._map.beats_at(at))
+        return TempoPoint(seconds, beat)
 
     def refine(self, bpm: Bpm) -> None:
         """State the tempo of the last piece better."""

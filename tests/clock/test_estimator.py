@@ -316,3 +316,18 @@ def test_a_ramp_that_is_told_fifty_times_a_second_leaves_some_ten_points() -> No
     tempo = estimator.transport.tempo
     assert 60 < len(tempo.points) < 160
     assert tempo.seconds_at(Beats(0.0)) == pytest.approx(0.0, abs=0.01)
+
+
+@pytest.mark.parametrize("late", [0.0, 0.1, 0.3])
+def test_a_tempo_that_is_told_late_beside_beats_that_are_not_moves_nothing_that_lies_before_it(late: float) -> None:
+    estimator = Estimator(Transport(START, Seconds(0.0), playing=False))
+    change, before, after = 6.0, 97.0, 120.0
+    for n in range(120):
+        seconds = n / 10
+        beats = min(seconds, change) * before / 60 + max(0.0, seconds - change) * after / 60
+        bpm = before if seconds <= change + late else after
+        estimator.observe(Observation(HostTime(START + seconds), True, Seconds(seconds), Beats(beats), Bpm(bpm)))
+    tempo = estimator.transport.tempo
+    for beat in (0.0, 4.0, 8.0):
+        assert tempo.seconds_at(Beats(beat)) == pytest.approx(beat * 60 / before, abs=0.001)
+    assert tempo.seconds_at(Beats(15.0)) == pytest.approx(change + (15 - change * before / 60) * 60 / after, abs=0.002)
