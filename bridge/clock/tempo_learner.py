@@ -17,6 +17,8 @@ _SAME_BEAT = 0.004
 """Beats: 2 ms at 120 quarter notes a minute."""
 _DRIFTED = 0.25
 """Beats: a beat that is told and is closer than this to what the map has is the same one, which the map has not quite met."""
+_HANGING = Seconds(0.5)
+"""So long a DAW may take to be where it says that it is."""
 _WAITS = Seconds(0.4)
 """A tempo is told so late at most after it has changed."""
 _NEAR = Seconds(0.5)
@@ -139,8 +141,11 @@ class TempoLearner:
     def _settled(self, seconds: Seconds, off: Beats) -> bool:
         """Whether a beat that is told beside the map has been so for long enough, by the same distance.
 
-        One that is further and further off is the first sign of a tempo that will be told in a moment.
+        One that is further and further off is the first sign of a tempo that will be told in a moment. But just after the map was hung
+        up it is the map that was wrong: a DAW that starts to chase another's position tells its beat a little beside.
         """
+        if len(self._map.points) == 1 and seconds - self._map.points[0].seconds < _HANGING:
+            return True
         if self._doubt is None or abs(self._doubt[1] - off) > _SAME_BEAT or seconds < self._doubt[0]:
             self._doubt = seconds, off
         return seconds - self._doubt[0] >= _WAITS
