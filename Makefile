@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # More for pip, such as the index of another torch build.
 PIP_ARGS ?=
-PACKAGES := jackd2 liblo-tools libportaudio2 ardour iproute2
+PACKAGES := jackd2 liblo-tools libportaudio2 ardour iproute2 lua5.4 lua-check
 
 .PHONY: help install dev peers demo test check format benchmark clean
 
@@ -41,7 +41,9 @@ check: dev       ## lint, types, formatting, rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --strict daw_scripts/sender.py
 	$(BIN)/lint-imports
+	@if command -v luacheck >/dev/null; then luacheck --config daw_scripts/.luacheckrc daw_scripts tests/daw_scripts; else echo "luacheck is not installed: Lua is not checked (make peers)"; fi
 
 format: dev      ## let ruff lay out the code
 	$(BIN)/ruff format .
