@@ -124,6 +124,12 @@ def test_a_looped_clip_is_a_job_for_each_pass(play: Play, tmp_path: Path) -> Non
     )
 
 
+def test_the_passes_of_a_loop_have_the_tempo_that_they_begin_in(play: Play, tmp_path: Path) -> None:
+    bar = audio(tmp_path / "bar.wav", 2.0)
+    requests, _ = play(clip(bar, 7.0, 4.0, B_LOOPSRC=1), jobs=2, **TEMPO_CHANGE)
+    assert [values(request) for request in requests] == [(0.0, 2.0, 14.0, 1.0, 120.0), (0.0, 2.0, 17.5, 1.0, 90.0)]
+
+
 def test_a_clip_that_loops_very_often_is_refused(play: Play, tmp_path: Path) -> None:
     _, boxes = play(clip(audio(tmp_path / "hit.wav", 0.25), 0.0, 60.0, B_LOOPSRC=1), jobs=0)
     assert "more than 64 times" in boxes[0]
@@ -140,6 +146,18 @@ def test_a_section_and_a_section_of_a_section(play: Play, song: dict[str, Any]) 
 def test_a_looped_section_repeats_the_section(play: Play, song: dict[str, Any]) -> None:
     requests, _ = play(clip(section(song, 10.0, 2.0), 0.0, 3.0, B_LOOPSRC=1), jobs=2)
     assert [values(request) for request in requests] == [(10.0, 12.0, 0.0, 1.0, 120.0), (10.0, 11.0, 4.0, 1.0, 120.0)]
+
+
+def test_of_sections_in_sections_the_outer_one_repeats_and_the_inner_one_ends(play: Play, song: dict[str, Any]) -> None:
+    inside = section(section(song, 10.0, 8.0), 3.0, 2.0)
+    beyond = section(section(song, 30.0, 4.0), 3.0, 5.0)
+    requests, _ = play(clip(inside, 0.0, 3.0, B_LOOPSRC=1), clip(beyond, 10.0, 6.0, B_LOOPSRC=1), jobs=4)
+    assert [values(request) for request in requests] == [
+        (13.0, 15.0, 0.0, 1.0, 120.0),
+        (13.0, 14.0, 4.0, 1.0, 120.0),
+        (33.0, 34.0, 20.0, 1.0, 120.0),
+        (33.0, 34.0, 30.0, 1.0, 120.0),
+    ]
 
 
 def test_a_section_ends_where_its_file_does(play: Play, song: dict[str, Any]) -> None:

@@ -126,14 +126,14 @@ def test_a_clip_moved_stretched_and_trimmed_since_has_its_results_where_it_is_no
         tmp_path / "the musician's own", bridge.port, tracks=[{"items": [clip(song, 0.0, 6.0)]}], **TEMPO_CHANGE
     ) as reaper:
         played(reaper, bridge, tmp_path)
-        # Now it plays its file from 0.75 s on at half speed, from 6 s to 12 s.
-        reaper.lua("local i = project.tracks[1].items[1].values; i.D_POSITION, i.D_LENGTH = 6.0, 6.0")
+        # Now it plays its file from 0.75 s on at half speed, from 6 s to 13 s.
+        reaper.lua("local i = project.tracks[1].items[1].values; i.D_POSITION, i.D_LENGTH = 6.0, 7.0")
         reaper.lua("local t = project.tracks[1].items[1].take.values; t.D_STARTOFFS, t.D_PLAYRATE = 0.75, 0.5")
         reaper.run(IMPORT)
         found = tracks(reaper)
         [notes], [stem] = found["vocals (notes)"], found["vocals (stem)"]
-        assert notes_at(notes) == [note for note in expected(4.5, 0.5, last=12.0) if note[2] != 60]
-        assert (stem["values"]["D_POSITION"], stem["values"]["D_LENGTH"]) == (6.0, 6.0)
+        assert notes_at(notes) == [note for note in expected(4.5, 0.5, last=13.0) if note[2] != 60]
+        assert (stem["values"]["D_POSITION"], stem["values"]["D_LENGTH"]) == (6.0, 7.0)
         assert (stem["take"]["values"]["D_PLAYRATE"], stem["take"]["values"]["D_STARTOFFS"]) == (0.5, 0.75)
 
 

@@ -295,6 +295,16 @@ def test_a_daemon_that_never_answers_is_told_too(reaper: Open, bridge: ScriptedB
     assert "It does not answer" in project.boxes[0]
 
 
+def test_an_analysis_may_take_its_time(reaper: Open, bridge: ScriptedBridge, song: dict[str, Any]) -> None:
+    project = reaper(clip(song, 0.0, 4.0))
+    [job] = played(project, bridge)
+    bridge.answer("job/accepted", job)
+    project.turn(5)
+    project.lua("stage.now = stage.now + 300")
+    project.turn(5)
+    assert project.boxes == []
+
+
 def test_without_python_the_musician_is_told_and_reaper_lives(reaper: Open, song: dict[str, Any]) -> None:
     project = reaper(clip(song, 0.0, 4.0))
     project.lua('stage.ext["StemBridge/python"] = "/nowhere/python3"')
