@@ -145,7 +145,16 @@ end
 function api.CountTempoTimeSigMarkers(_) return #project.markers end
 function api.GetTempoTimeSigMarker(_, index)
   local marker = project.markers[whole(index) + 1]
-  return true, marker.seconds, 0, 0.0, marker.bpm * project.signature_denominator / 4, 4, project.signature_denominator, marker.ramps or false
+  return true, marker.seconds, 0, 0.0, marker.bpm * project.signature_denominator / 4, 0, 0, marker.ramps or false
+end
+function api.TimeMap_GetTimeSigAtTime(_, seconds)
+  local numerator, denominator, bpm = 4, project.signature_denominator, project.bpm
+  for _, marker in ipairs(project.markers) do
+    if marker.seconds <= seconds then
+      numerator, denominator, bpm = marker.numerator or numerator, marker.denominator or denominator, marker.bpm
+    end
+  end
+  return numerator, denominator, bpm
 end
 function api.Master_GetPlayRate(_) return project.play_rate end
 function api.GetPlayState() return project.state end
@@ -197,6 +206,10 @@ function api.AddRemoveReaScript(add, section, path, commit)
 end
 function api.Main_OnCommand(command, flag)
   assert(flag == 0)
+  if command == 40047 then
+    stage.peaks = true
+    return
+  end
   stage.run(assert(stage.commands[command - 50000], "there is no such command"))
 end
 function api.defer(deferred)

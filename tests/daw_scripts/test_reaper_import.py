@@ -112,6 +112,7 @@ def test_notes_and_stem_lie_where_the_clip_plays_them_through_a_tempo_change(
         }
         assert (stem["take"]["values"]["D_PLAYRATE"], stem["take"]["values"]["D_STARTOFFS"]) == (1.25, 0.0)
         summary = reaper.summary
+        assert reaper.lua("return stage.peaks")
         assert (summary["undo"], summary["refresh"], summary["boxes"]) == (
             ["begin", "StemBridge: import result"],
             0,

@@ -155,6 +155,15 @@ def test_a_ramp_is_many_short_steps(reaper: Open, bridge: ScriptedBridge) -> Non
         assert tempo.seconds_at(Beats(expected)) == pytest.approx(seconds, abs=0.003)
 
 
+def test_signatures_are_told_with_the_tempi(reaper: Open, bridge: ScriptedBridge) -> None:
+    waltz = {"seconds": 4.0, "bpm": 120, "numerator": 6, "denominator": 8}
+    project = reaper(markers=[{"seconds": 0.0, "bpm": 120}, waltz, {"seconds": 7.0, "bpm": 90}])
+    project.run(BACKGROUND)
+    project.turn_until(lambda: bridge.of("clock/map"))
+    tempo = read_tempo(Path(str(bridge.of("clock/map")[0].arguments[0])))
+    assert [tempo.beats_per_bar_at(Beats(beat)) for beat in (0.0, 7.9, 8.0, 15.0)] == [4, 4, 3, 3]
+
+
 # Jobs
 
 

@@ -6,6 +6,7 @@ local mailbox = require("stembridge.mailbox")
 
 local actions = {}
 
+local BUILD_MISSING_PEAKS = 40047
 local BACKGROUND = "StemBridge - Follow transport (background).lua"
 
 local function box(words)
@@ -84,6 +85,7 @@ function actions.import()
   reaper.PreventUIRefresh(-1)
   reaper.TrackList_AdjustWindows(false)
   reaper.UpdateArrange()
+  reaper.Main_OnCommand(BUILD_MISSING_PEAKS, 0)
   reaper.Undo_EndBlock("StemBridge: import result", -1)
   if #failures > 0 then
     box(table.concat(failures, "\n\n"))

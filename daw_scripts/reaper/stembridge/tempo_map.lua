@@ -34,7 +34,17 @@ local function places()
   return found
 end
 
--- Ticks and microseconds a quarter, from one place to the next as long as the project takes for it.
+-- The signature that holds from a place on, as MIDI files write it: the denominator as a power of two.
+local function signature(seconds)
+  local numerator, denominator = reaper.TimeMap_GetTimeSigAtTime(0, seconds)
+  local power = 0
+  while 2 ^ power < denominator do
+    power = power + 1
+  end
+  return string.char(numerator, power, 24, 8)
+end
+
+-- Ticks, microseconds a quarter and signature, from one place to the next as long as the project takes for it.
 local function steps()
   local speed = tempo.speed()
   local seconds = places()
@@ -45,7 +55,11 @@ local function steps()
     if to then
       quarter = (to - from) / (tempo.quarters(to) - tempo.quarters(from))
     end
-    found[index] = { tick = math.floor(tempo.quarters(from) * TICKS + 0.5), micros = math.floor(quarter / speed * 1e6 + 0.5) }
+    found[index] = {
+      tick = math.floor(tempo.quarters(from) * TICKS + 0.5),
+      micros = math.floor(quarter / speed * 1e6 + 0.5),
+      signature = signature(from),
+    }
   end
   return found
 end
@@ -62,9 +76,13 @@ end
 
 -- The whole file.
 function tempo_map.bytes()
-  local events, last = {}, 0
+  local events, last, written = {}, 0, nil
   for _, step in ipairs(steps()) do
     events[#events + 1] = variable(step.tick - last) .. "\xFF\x51\x03" .. string.pack(">I3", math.min(step.micros, 0xFFFFFF))
+    if step.signature ~= written then
+      events[#events + 1] = "\0\xFF\x58\x04" .. step.signature
+      written = step.signature
+    end
     last = step.tick
   end
   local track = table.concat(events) .. "\0\xFF\x2F\0"
