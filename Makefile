@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # More for pip, such as the index of another torch build.
 PIP_ARGS ?=
-PACKAGES := jackd2 liblo-tools libportaudio2 ardour iproute2 lua5.4 lua-check
+PACKAGES := jackd2 liblo-tools libportaudio2 ardour iproute2 lua5.4 lua-check xvfb xdotool imagemagick
 
 .PHONY: help install dev peers demo test check format benchmark clean
 
