@@ -6,6 +6,7 @@ pictures of Ardour's window in its folder.
 
 import json
 import os
+import re
 import socket
 import sys
 import time
@@ -23,7 +24,8 @@ from bridge.osc.codec import OscMessage, decode
 from bridge.osc.parse import parse
 from bridge.session.commands import StartJob
 from tests.daemon_peer import Ear, RunningDaemon
-from tests.daw_scripts.ardour_window import RATE, ArdourWindow, Display, Region, beats_of, seconds_of
+from tests.daw_scripts.ardour_setup import RATE, beats_of, seconds_of
+from tests.daw_scripts.ardour_window import ArdourWindow, Display, Region
 from tests.inference.model_zoo import make_repo, mixer
 from tests.jack_peer import JackServer, MidiReceiver
 from tests.sounds import write_melody
@@ -224,12 +226,13 @@ def tell(story: Story) -> dict[str, object]:
     story.ardour.osc("/save_state")
     time.sleep(0.5)
     stem = story.region(audio)
-    report["imported"] = {"audio": told(stem), "notes": told(story.region(notes))}
+    notes_region = story.region(notes)
+    report["imported"] = {"audio": told(stem), "notes": told(notes_region)}
+    report["imported_domain"] = time_domain(story, notes_region.name)
     report["imported_difference"] = difference(stem, story.region(TAKE))
-    report["imported_notes"] = notes_on_timeline(story.region(notes))
-    report["imported_errors_ms"] = errors_ms(truth, notes_on_timeline(story.region(notes)))
-    for view in ("select-all-tracks", "fit-selection", "zoom-to-session"):
-        story.ardour.osc("/access_action", f"Editor/{view}")
+    report["imported_notes"] = notes_on_timeline(notes_region)
+    report["imported_errors_ms"] = errors_ms(truth, notes_on_timeline(notes_region))
+    story.ardour.osc("/access_action", "Editor/zoom-to-session")
     time.sleep(1.0)
     story.ardour.picture(story.folder / "imported.png")
 
@@ -248,6 +251,13 @@ def tell(story: Story) -> dict[str, object]:
 
 def told(region: Region) -> dict[str, object]:
     return region._asdict() | {"files": [str(path) for path in region.files]}
+
+
+def time_domain(story: Story, name: str) -> str:
+    """Whether the saved session has a region's length and position in beats, `b@b`, or in audio's time, `a@a`."""
+    session = (story.ardour.session / "s.ardour").read_text()
+    (length,) = re.findall(rf'<Region name="{name}"[^>]* length="(\w+@\w+)"', session.split("<Playlists>")[1])
+    return re.sub(r"\d", "", length)
 
 
 def difference(stem: Region, take: Region) -> float:

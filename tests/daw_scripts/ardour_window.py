@@ -1,13 +1,7 @@
-"""The real Ardour with its window, on a display and a JACK server of its own, with StemBridge's actions in its menu.
+"""The real Ardour with its window, on a display and a JACK server of its own: started, spoken to, looked at."""
 
-Ardour is started as a user would have left it: the scripts lie in its scripts folder, and its file of actions holds them as its
-Script Manager writes them. One action more, the rig's own, runs whatever Lua a test wants to run inside.
-"""
-
-import base64
 import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -15,84 +9,16 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from bridge.osc.client import OscClient
+from tests.daw_scripts.ardour_setup import ACTIONS, PROGRAM, set_up
 from tests.jack_peer import JackServer
 
-SCRIPTS = Path(__file__).parents[2] / "daw_scripts/ardour"
-ACTIONS = ("play_vocals", "play_bass", "play_drums", "play_other", "cancel", "import")
-RATE, BPM, LATER_BPM, CHANGES_AT = 48_000, 97.0, 120.0, 10 * 60 / 97.0
-"""Ardour lets tempi change on whole beats; this is the tenth."""
 OSC_PORT = 3819
 _ATTEMPTS = 5
 """Loading on JACK, Ardour 7.3 loses the server in some of all starts."""
-_PROGRAM = "/usr/lib/ardour7/ardour-7.3.0~ds0"
-_MAKE = """
-assert(AudioEngine:set_backend("None (Dummy)", "", ""))
-local s = assert(create_session("FOLDER/s", "s", RATE))
-local map = Temporal.TempoMap.fetch_writable()
-map:set_tempo(Temporal.Tempo(BPM, BPM, 4), Temporal.timepos_t(0))
-map:set_tempo(Temporal.Tempo(LATER, LATER, 4), Temporal.timepos_t(CHANGE))
-Temporal.TempoMap.update(map) map = nil
-s:new_midi_track(ARDOUR.ChanCount(ARDOUR.DataType("midi"), 1), ARDOUR.ChanCount(ARDOUR.DataType("audio"), 2), true,
-  ARDOUR.PluginInfo(), nil, nil, 1, "Bridge", ARDOUR.PresentationInfo.max_order, ARDOUR.TrackMode.Normal, true)
-s:save_state("")
-local state = "scripts = {} "
-function ardour(header) name = header.name end
-for i, path in ipairs({SCRIPTS}) do
-  dofile(path)
-  local source = io.open(path):read("a")
-  for key, value in pairs({n = name, s = source, f = string.dump(factory, true)}) do
-    state = state .. string.format("scripts[%d] = scripts[%d] or {a = {}} scripts[%d][%q] = %q ", i, i, i, key, value)
-  end
-end
-io.open("FOLDER/actions", "wb"):write(state):close()
-close_session()
-"""
-_RIG = """
-ardour { ["type"] = "EditorAction", name = "Rig" }
-function factory() return function()
-  local ok, said = pcall(function() return assert(load(io.open("FOLDER/do.lua"):read("a")))() end)
-  local file = io.open("FOLDER/did.part", "w")
-  file:write(tostring(ok), "\\n", tostring(said))
-  file:close()
-  os.rename("FOLDER/did.part", "FOLDER/did")
-end end
-"""
-_CONFIG = """<?xml version="1.0" encoding="UTF-8"?>
-<Ardour>
-<Config><Option name="try-autostart-engine" value="1"/></Config>
-<ControlProtocols><Protocol name="Open Sound Control (OSC)" active="1" feedback="0"/></ControlProtocols>
-<Extra><AudioMIDISetup><EngineStates>
-<State backend="JACK" driver="" device="" input-device="" output-device="" sample-rate="48000" buffer-size="256" n-periods="0" input-latency="0" output-latency="0"
- lm-input="" lm-output="" active="1" use-buffered-io="0" midi-option="" lru="0"/>
-</EngineStates></AudioMIDISetup></Extra>
-</Ardour>
-"""
-_MENU = """<?xml version="1.0" encoding="UTF-8"?>
-<UIScripts version="7003"><ActionScript lua="Lua 5.3">{}</ActionScript><ActionHooks/></UIScripts>
-"""
 
 
 def _listens(port: int) -> bool:
     return re.search(rf"(?m)^ *\d+: \w+:{port:04X} ", Path("/proc/net/udp").read_text()) is not None
-
-
-def beats_of(seconds: float) -> float:
-    """The session's tempo map."""
-    return min(seconds, CHANGES_AT) * BPM / 60 + max(0.0, seconds - CHANGES_AT) * LATER_BPM / 60
-
-
-def seconds_of(beats: float) -> float:
-    change = beats_of(CHANGES_AT)
-    return min(beats, change) * 60 / BPM + max(0.0, beats - change) * 60 / LATER_BPM
-
-
-def missing_window() -> str | None:
-    """Why there can be no window of Ardour's here, or None."""
-    packages = {"Xvfb": "xvfb", "xdotool": "xdotool", "import": "imagemagick"}
-    absent = [package for program, package in packages.items() if shutil.which(program) is None]
-    if absent:
-        return f"not installed: {' '.join(absent)} (Debian: apt-get install {' '.join(absent)})"
-    return None if Path(_PROGRAM).exists() else f"there is no {_PROGRAM}"
 
 
 class Region(NamedTuple):
@@ -113,7 +39,7 @@ class Display:
     def __enter__(self) -> Self:
         reading, writing = os.pipe()
         self._process = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1400x900x24", "-nolisten", "tcp"],
+            ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1380x800x24", "-nolisten", "tcp"],
             pass_fds=[writing],
             stderr=subprocess.DEVNULL,
         )
@@ -134,26 +60,8 @@ class ArdourWindow:
         self.folder = folder
         self.session = folder / "s"
         self.home = folder / "home"
-        config = self.home / ".config/ardour7"
-        config.mkdir(parents=True)
-        # It has been started before, and is not to say what it thinks of the limit on locked memory.
-        (config / ".a7").touch()
-        (config / "instant.xml").write_text("<instant><no-memory-warning/></instant>")
-        (config / "config").write_text(_CONFIG)
-        self.scripts = config / "scripts"
-        shutil.copytree(SCRIPTS, self.scripts)
-        (folder / "rig.lua").write_text(_RIG.replace("FOLDER", str(folder)))
-        self._environment = server.environment | {
-            "HOME": str(self.home),
-            "XDG_CONFIG_HOME": str(self.home / ".config"),
-            "DISPLAY": display.name,
-            "ARDOUR_DATA_PATH": "/usr/share/ardour7",
-            "ARDOUR_CONFIG_PATH": "/etc/ardour7",
-            "ARDOUR_DLL_PATH": "/usr/lib/ardour7",
-            "LD_LIBRARY_PATH": "/usr/lib/ardour7",
-            "GTK_PATH": "/etc/ardour7:/usr/lib/ardour7",
-        }
-        self._make_session()
+        self.scripts = self.home / ".config/ardour7/scripts"
+        self._environment = set_up(folder, server.environment | {"DISPLAY": display.name})
         self._osc = OscClient("127.0.0.1", OSC_PORT)
         self._log = (folder / "ardour.log").open("w")
         self._process: subprocess.Popen[bytes] | None = None
@@ -178,15 +86,20 @@ class ArdourWindow:
     def _start(self) -> None:
         # On one core it loses the JACK server less often while it loads.
         self._process = subprocess.Popen(
-            ["taskset", "-c", "0", _PROGRAM, "-n", "-a", "-d", self.session / "s.ardour"],
+            ["taskset", "-c", "0", PROGRAM, "-n", "-a", "-d", self.session / "s.ardour"],
             env=self._environment,
             stdout=self._log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
         )
-        self.wait(lambda: _listens(OSC_PORT), 20, "Ardour's OSC did not come up")
-        if self.lua("return Session:engine():running()", attempts=20) != "true":
-            raise RuntimeError("Ardour has lost the JACK server")
+        self.wait(lambda: _listens(OSC_PORT), 15, "Ardour's OSC did not come up")
+        # There is no window manager to give it room.
+        for window in self._xdotool("search", "--onlyvisible", "--name", "Ardour").split():
+            self._xdotool("windowmove", window, "0", "0", "windowsize", window, "1380", "800")
+        for _ in range(3):
+            if self.lua("return Session:engine():running()", attempts=10) != "true":
+                raise RuntimeError("Ardour has lost the JACK server")
+            time.sleep(0.5)
 
     def _stop(self) -> None:
         if self._process is not None:
@@ -204,7 +117,7 @@ class ArdourWindow:
         (self.folder / "did").unlink(missing_ok=True)
         (self.folder / "do.lua").write_text(script)
         for attempt in range(attempts):
-            self.osc("/access_action", f"LuaAction/script-{len(ACTIONS) + 1}")
+            self.run_action("rig")
             try:
                 self.wait((self.folder / "did").exists, 1.0 if attempt < attempts - 1 else timeout, "no Lua ran")
                 break
@@ -320,30 +233,3 @@ class ArdourWindow:
             ["xdotool", *words], env=self._environment, check=False, capture_output=True, text=True, timeout=10
         )
         return done.stdout
-
-    def _make_session(self) -> None:
-        files = [*(self.scripts / f"stembridge_{name}.lua" for name in ACTIONS), self.folder / "rig.lua"]
-        words = {
-            "FOLDER": self.folder,
-            "RATE": RATE,
-            "BPM": BPM,
-            "LATER": LATER_BPM,
-            "CHANGE": round(CHANGES_AT * RATE),
-            "SCRIPTS": ", ".join(f'"{path}"' for path in files),
-        }
-        script = self.folder / "make.lua"
-        script.write_text(re.sub("|".join(words), lambda m: str(words[m[0]]), _MAKE))
-        made = subprocess.run(
-            ["ardour7-lua", script], env=self._environment, check=False, capture_output=True, text=True, timeout=60
-        )
-        if made.returncode or not (self.folder / "actions").exists():
-            raise RuntimeError(f"Ardour did not make its session: {made.stdout}{made.stderr}")
-        menu = base64.b64encode((self.folder / "actions").read_bytes()).decode()
-        (self.home / ".config/ardour7/ui_scripts").write_text(_MENU.format(menu))
-        session = self.session / "s.ardour"
-        text = session.read_text()
-        text = text.replace(*(f'name="Open Sound Control (OSC)" active="{active}"' for active in (0, 1)))
-        # It was made without JACK, which Ardour would ask about.
-        text = re.sub("<EngineHints[^>]*/>", "", text)
-
-        session.write_text(text)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.alone import ALONE, missing_ardour, require
+from tests.daw_scripts.ardour_setup import BPM, LATER_BPM, RATE, beats_of, missing_window
 from tests.daw_scripts.ardour_story import TAKE_AT, TAKE_TRIM
-from tests.daw_scripts.ardour_window import BPM, RATE, beats_of, missing_window
 from tests.jack_peer import missing_jack
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +58,7 @@ def test_several_regions_become_a_job_each(story: dict[str, Any]) -> None:
     matches(second, story["second"])
     assert second["path2"] is None
     assert second["stems"] == ["other"]
-    assert second["bpm"] == pytest.approx(120.0, abs=1e-4)
+    assert second["bpm"] == pytest.approx(LATER_BPM, abs=1e-4)
 
 
 def test_the_notes_arrive_on_ardours_midi_track_at_their_places(story: dict[str, Any]) -> None:
@@ -66,7 +66,10 @@ def test_the_notes_arrive_on_ardours_midi_track_at_their_places(story: dict[str,
     assert [pitch for _, pitch in story["heard"]] == pitches
     assert [pitch for _, pitch in story["recorded"]] == pitches
     # Also behind the tempo change, of which the daemon knows by the session's tempo map.
-    assert max(map(abs, story["recorded_errors_ms"])) < 10.0
+    errors = sorted(map(abs, story["recorded_errors_ms"]))
+    assert errors[len(errors) // 2] < 5.0
+    # On a busy machine JACK misses cycles, each 5 ms of the timeline.
+    assert errors[-1] < 60.0
 
 
 def test_the_stem_is_imported_where_the_clip_is(story: dict[str, Any]) -> None:
@@ -80,8 +83,10 @@ def test_the_notes_are_imported_where_the_audio_has_them_also_after_a_tempo_chan
     assert [pitch for _, pitch in story["imported_notes"]] == [pitch for _, pitch in story["played"]]
     assert max(map(abs, story["imported_errors_ms"])) < 0.3  # half a tick is 0.16 ms
     notes, take = story["imported"]["notes"], story["take"]["region"]
-    assert notes["position"] == take["position"]
-    assert abs(notes["length"] - take["length"]) <= 16  # MIDI regions end on a tick
+    assert abs(notes["position"] - take["position"]) <= 8  # MIDI regions begin and end on a tick, 15 samples long
+    assert abs(notes["length"] - take["length"]) <= 16
+    # In ticks, or Ardour hides notes behind the tempo change.
+    assert story["imported_domain"] == "b@b"
 
 
 def test_a_midi_region_is_refused_with_a_message(story: dict[str, Any]) -> None:

@@ -26,13 +26,13 @@ local function routes ()
 end
 
 -- Import a file onto a track of its own; return its region.
-local function import (path, sample, name)
+local function import (path, place, name)
 	local before = routes ()
 	local files = C.StringVector ()
 	files:push_back (path)
 	Editor:do_import (files, Editing.ImportDistinctFiles, Editing.ImportAsTrack, ARDOUR.SrcQuality.SrcBest,
 		ARDOUR.MidiTrackNameSource.SMFTrackName, ARDOUR.MidiTempoMapDisposition.SMFTempoIgnore,
-		Temporal.timepos_t (sample), ARDOUR.PluginInfo (), ARDOUR.Track (), false)
+		place, ARDOUR.PluginInfo (), ARDOUR.Track (), false)
 	for id, route in pairs (routes ()) do
 		if not before[id] then
 			route:set_name (name)
@@ -54,14 +54,20 @@ local function as_beats (number)
 	return Temporal.Beats (ticks // Temporal.ticks_per_beat, ticks % Temporal.ticks_per_beat)
 end
 
+-- Ardour keeps MIDI regions in ticks; of one that is placed and trimmed in samples it hides notes behind a tempo change.
+local function tick_of (sample)
+	return Temporal.timepos_t.from_ticks (Temporal.timepos_t (sample):ticks ())
+end
+
 -- The file's beats are those of one tempo, the clip's at its beginning. Lay the notes where the audio has them, through the
 -- project's tempo map: after a tempo change within the clip they would drift from it.
 local function retime (region, job, beats_at)
 	local model = region:to_midiregion ():midi_source (0):model ()
 	local change = model:new_note_diff_command ("StemBridge: notes to the tempo map")
-	local rate, origin, moved = Session:nominal_sample_rate (), beats_at (job.position), 0
+	local rate, moved = Session:nominal_sample_rate (), 0
+	local origin = tick_of (job.position):ticks () / Temporal.ticks_per_beat
 	local function place (beats)
-		return beats_at (job.position + math.floor (beats * 60 / job.bpm * rate + 0.5)) - origin
+		return math.max (0, beats_at (job.position + math.floor (beats * 60 / job.bpm * rate + 0.5)) - origin)
 	end
 	for note in ARDOUR.LuaAPI.note_list (model):iter () do
 		local begin = quarters (note:time ())
@@ -75,7 +81,7 @@ local function retime (region, job, beats_at)
 	end
 	if moved > 0 then model:apply_command (Session, change) end
 	-- Its length was that of the file's tempo.
-	region:trim_end (Temporal.timepos_t (job.position + job.length))
+	region:trim_end (tick_of (job.position + job.length))
 end
 
 -- Import what a job has made: a track with the stem, a track with its notes. Returns nil, or why it cannot be.
@@ -86,8 +92,8 @@ function importing.run (job, folder, beats_at)
 		return "the " .. job.stem .. " of " .. job.path:match ("([^/\\]+)$") .. " are not there yet"
 	end
 	local title = job.stem .. " of " .. job.path:match ("([^/\\]+)$"):gsub ("%%[LR]%.[^.]*$", ""):gsub ("(.)%.[^.]*$", "%1")
-	import (audio, job.position, title)
-	local region = import (notes, job.position, title .. " (MIDI)")
+	import (audio, Temporal.timepos_t (job.position), title)
+	local region = import (notes, tick_of (job.position), title .. " (MIDI)")
 	retime (region, job, beats_at)
 	return nil
 end
