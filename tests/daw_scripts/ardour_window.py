@@ -211,6 +211,7 @@ class ArdourWindow:
             return bool(found)
 
         self.wait(look, timeout, "no message appeared")
+        time.sleep(0.5)  # it is there before it is painted
         return found[0]
 
     def close_dialog(self, window: int) -> None:

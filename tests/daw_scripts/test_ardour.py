@@ -1,6 +1,7 @@
 """StemBridge's actions in the real Ardour, run on what is really selected there."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from bridge.session.plan import folder_name
+from bridge.session.request import JobRequest
+from bridge.units import JobId
 from tests.alone import ALONE, missing_ardour, require
-from tests.daw_scripts.ardour_setup import BPM, LATER_BPM, RATE, beats_of, missing_window
+from tests.daw_scripts.ardour_setup import BPM, LATER_BPM, RATE, SCRIPTS, beats_of, missing_window
 from tests.daw_scripts.ardour_story import TAKE_AT, TAKE_TRIM
 from tests.jack_peer import missing_jack
 
@@ -95,3 +99,40 @@ def test_a_midi_region_is_refused_with_a_message(story: dict[str, Any]) -> None:
 
 def test_cancel_ends_the_jobs_of_what_is_selected(story: dict[str, Any]) -> None:
     assert story["unloaded"] == ["cancelled", "cancelled"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "take.wav",
+        "Take 1%L.wav",
+        "Zweite Spur ü.wav",
+        "x" * 140 + ".wav",
+        "¿q¡ #$.flac",
+        "a.b.wav",
+        ".hid",
+        "日本" * 40,
+    ],
+)
+def test_results_are_found_whatever_the_file_is_called(name: str, tmp_path: Path) -> None:
+    require(missing_ardour())
+    job, results = "ardour-6b09bf67-604cf735-2", tmp_path / "it's here"
+    folder = results / folder_name(JobRequest(JobId(job), Path("/x") / name))
+    folder.mkdir(parents=True)
+    (results / f"other {job}2").mkdir()
+    script = tmp_path / "find.lua"
+    script.write_text(
+        f"""
+        local daemon = dofile("{SCRIPTS}/stembridge/daemon.lua")
+        print("FOUND" .. daemon.job_folder({{results = "{results}"}}, "{job}", "/x/{name}"))
+        """
+    )
+    done = subprocess.run(
+        ["ardour7-lua", script],
+        env=os.environ | {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert f"FOUND{folder}\n" in done.stdout, done.stdout + done.stderr

@@ -9,6 +9,8 @@ function project.beats_at (sample)
 	local place = Temporal.timepos_t (sample)
 	local ticks = place:ticks ()
 	local beyond = sample - Temporal.timepos_t.from_ticks (ticks):samples ()
+	-- Of a tick's place Ardour drops what is left of a sample: a region on a beat is on the beat.
+	if math.abs (beyond) <= 1 then beyond = 0 end
 	return ticks / TICKS + beyond / Session:nominal_sample_rate () * project.bpm_at (sample) / 60
 end
 
