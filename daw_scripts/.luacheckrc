@@ -3,3 +3,8 @@ std = "lua53"
 read_globals = { "reaper" }
 max_line_length = 150
 files["**/stub_main.lua"] = { globals = { "reaper" } }
+-- What Ardour gives a script; `ardour` and `factory` are what it asks of one.
+files["**/ardour/**"] = {
+    globals = { "ardour", "factory", "signals" },
+    read_globals = { "ARDOUR", "ArdourUI", "C", "Editing", "Editor", "LuaDialog", "LuaSignal", "PBD", "Session", "Temporal" },
+}
