@@ -18,6 +18,8 @@ class ErrorCode(StrEnum):
     """The queue is full."""
     ID_IN_USE = "id_in_use"
     NO_SUCH_JOB = "no_such_job"
+    NO_SELECTION = "no_selection"
+    """What was to be played was never selected."""
     NO_MODEL = "no_model"
     """The model's name is unknown or its weights cannot be had."""
     STEM_UNAVAILABLE = "stem_unavailable"

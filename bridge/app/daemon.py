@@ -8,14 +8,16 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from typing import TypeVar
 
 from bridge.app import worker
 from bridge.app.admission import Admission
+from bridge.app.audience import OscAudience
 from bridge.app.options import initial_parameters, player_options
+from bridge.app.selection_desk import SelectionDesk
 from bridge.app.settings import Settings
 from bridge.app.status import Counters, StatusDesk
 from bridge.app.transport_desk import TransportDesk
@@ -29,7 +31,6 @@ from bridge.osc.server import OscServer, Reporter, ServerOptions
 from bridge.session import commands
 from bridge.session.book import JobBook
 from bridge.session.commands import Command
-from bridge.session.events import JobEvent
 from bridge.session.live import LiveParameters
 from bridge.session.plan import Surroundings
 from bridge.session.playback import (
@@ -43,6 +44,7 @@ from bridge.session.playback import (
     PlayerStatistics,
     PortChanged,
 )
+from bridge.session.request import JobRequest
 from bridge.units import HostTime, JobId, Seconds
 
 log = logging.getLogger("bridge")
@@ -95,6 +97,7 @@ class Daemon:
             ),
         )
         self._admission = Admission(self._book)
+        self._selection = SelectionDesk(self._server, self._start)
         self._status = StatusDesk(self._player.report_statistics, self._processes, self._edges)
 
     async def run(self) -> None:
@@ -138,12 +141,11 @@ class Daemon:
         """Carry out a command; what cannot be done raises BridgeError."""
         match command:
             case commands.StartJob(request):
-                self._project.check(request)
-                self._admission.start(
-                    request,
-                    _OscAudience(self._server, client),
-                    partial(client.refuse, request.id, "/bridge/job/start"),
-                )
+                self._start(request, client, "/bridge/job/start")
+            case commands.Select(request):
+                self._selection.select(request, client)
+            case commands.PlaySelection(stems):
+                self._selection.play(stems, client)
             case commands.CancelJob(job):
                 self._admission.end(job, self._book.cancel)
             case commands.UnloadJob(job):
@@ -187,11 +189,19 @@ class Daemon:
                 return self._project.snapshot()
             case Topic.PARAM:
                 return [encode.parameter(name, value).message for name, value in self._live]
+            case Topic.SELECTION:
+                return self._selection.snapshot()
             case Topic.MIDI:
                 ports = (self._status.port, self._status.input)
                 return [encode.port(port).message for port in ports if port is not None]
             case _:
                 return []
+
+    def _start(self, request: JobRequest, client: Reporter, address: str) -> None:
+        """Accept a job, or refuse it, now with BridgeError or later in answer to an address."""
+        self._project.check(request)
+        audience = OscAudience(self._server, client)
+        self._admission.start(request, audience, partial(client.refuse, request.id, address))
 
     def _retime(self, transport: Transport) -> None:
         """The notes follow the project at once, the analysis from its next segment on."""
@@ -266,17 +276,3 @@ class Daemon:
         lost = replace(port, available=False, message=message)
         self._server.publish(*encode.port(lost))
         return lost
-
-
-@dataclass(frozen=True, slots=True)
-class _OscAudience:
-    """One requester and the subscribers; fulfils `bridge.session.job.Audience`."""
-
-    server: OscServer
-    requester: Reporter
-
-    def answer(self, event: JobEvent) -> None:
-        self.requester.send(encode.job_event(event).message)
-
-    def tell(self, event: JobEvent) -> None:
-        self.server.publish(*encode.job_event(event), self.requester)

@@ -16,6 +16,7 @@ from bridge.session import events
 from bridge.session.commands import ClockOut
 from bridge.session.parameters import PARAMETERS
 from bridge.session.playback import InputChanged, PortChanged, SentNote
+from bridge.session.request import JobRequest
 from bridge.units import HostTime, JobId
 
 _MESSAGE_LENGTH = 300
@@ -93,6 +94,28 @@ def _measured(value: float | None) -> Value:
 def job_state(job: JobId, state: events.JobState, stage: events.Stage, fraction: float) -> OscMessage:
     """Answer where a job is in its life."""
     return OscMessage("/bridge/job/state", (job, state.value, stage.value, float(fraction)))
+
+
+def selection(request: JobRequest) -> Published:
+    """Say what is selected: a message that `/bridge/select` would take."""
+    pairs: dict[str, Value | None] = {
+        "path2": None if request.path2 is None else str(request.path2),
+        "stem": ",".join(request.stems),
+        "start": float(request.start),
+        "end": request.end,
+        "at": request.at,
+        "at_s": request.at_s,
+        "rate": float(request.rate),
+        "bpm": request.bpm,
+        "follow": request.follow.value,
+        "sync": request.sync.value,
+        "loop": int(request.loop),
+        "model": request.model,
+        "transcriber": None if request.transcriber is None else request.transcriber.value,
+        **{name: int(value) if value.is_integer() else value for name, value in request.parameters.items()},
+    }
+    said = (word for name, value in pairs.items() if value is not None for word in (name, value))
+    return Published(Topic.SELECTION, OscMessage("/bridge/selection", (str(request.path), *said)))
 
 
 def transport(now: Transport, host: HostTime) -> Published:

@@ -32,7 +32,7 @@ def _outgoing(row: Outgoing) -> str:
     if row.pairs:
         arguments += f"; then name and value of each of {_arguments(row.pairs)}"
     if row.open_pairs:
-        arguments += "name and value of each counter"
+        arguments += f"{'; then ' if arguments else ''}name and value of each {row.open_pairs}"
     return _line(f"`{row.address}`", arguments, row.description, row.topic or "")
 
 

@@ -13,7 +13,7 @@ from bridge.osc.arguments import ArgumentReader, parse_peer, refuse
 from bridge.osc.clients import Peer
 from bridge.osc.codec import OscMessage, Value
 from bridge.osc.rows import ALL_TOPICS, Kind, Topic
-from bridge.osc.table import INCOMING, MAX_ID_LENGTH, PARAM_PREFIX
+from bridge.osc.table import INCOMING, MAX_ID_LENGTH, PARAM_PREFIX, PLAY_PREFIX
 from bridge.osc.words import nearest, shorten, shown
 from bridge.session import commands
 from bridge.session.commands import ClockName, ClockOut
@@ -118,7 +118,7 @@ def reply_target(message: OscMessage) -> Peer | None:
     return None
 
 
-def _start(v: Mapping[str, Any]) -> commands.StartJob:
+def _request(v: Mapping[str, Any]) -> JobRequest:
     start, end = v.get("start", 0.0), v.get("end")
     if end is not None and end <= start:
         raise BridgeError(ErrorCode.BAD_ARGUMENT, f"end must lie after start, {start:g} s, not at {end:g} s")
@@ -129,25 +129,23 @@ def _start(v: Mapping[str, Any]) -> commands.StartJob:
             ErrorCode.BAD_ARGUMENT,
             f"model must be a name, not {shown(v['model'])}; folders with models are named in the settings only",
         )
-    return commands.StartJob(
-        JobRequest(
-            id=JobId(v["request_id"]),
-            path=v["path"],
-            path2=v.get("path2"),
-            stems=tuple(Stem(name) for name in v.get("stem", (Stem.VOCALS,))),
-            start=start,
-            end=end,
-            at=v.get("at"),
-            at_s=v.get("at_s"),
-            rate=v.get("rate", 1.0),
-            bpm=v.get("bpm"),
-            follow=Follow(v.get("follow", Follow.TIME)),
-            sync=Sync(v.get("sync", Sync.NOW)),
-            loop=v.get("loop", False),
-            model=v.get("model"),
-            transcriber=TranscriberName(v["transcriber"]) if "transcriber" in v else None,
-            parameters={name: float(v[name]) for name in _OVERRIDES if name in v},
-        )
+    return JobRequest(
+        id=JobId(v.get("request_id", "")),
+        path=v["path"],
+        path2=v.get("path2"),
+        stems=tuple(Stem(name) for name in v.get("stem", (Stem.VOCALS,))),
+        start=start,
+        end=end,
+        at=v.get("at"),
+        at_s=v.get("at_s"),
+        rate=v.get("rate", 1.0),
+        bpm=v.get("bpm"),
+        follow=Follow(v.get("follow", Follow.TIME)),
+        sync=Sync(v.get("sync", Sync.NOW)),
+        loop=v.get("loop", False),
+        model=v.get("model"),
+        transcriber=TranscriberName(v["transcriber"]) if "transcriber" in v else None,
+        parameters={name: float(v[name]) for name in _OVERRIDES if name in v},
     )
 
 
@@ -176,14 +174,20 @@ def _parameter(name: str) -> Callable[[Mapping[str, Any]], commands.Command]:
     return build
 
 
+def _play(stem: str) -> Callable[[Mapping[str, Any]], commands.PlaySelection]:
+    stems = tuple(Stem) if stem == "all" else (Stem(stem),)
+    return lambda _: commands.PlaySelection(stems)
+
+
 def _topics(v: Mapping[str, Any]) -> frozenset[Topic]:
     return frozenset(Topic) if v["topic"] == ALL_TOPICS else frozenset({Topic(v["topic"])})
 
 
 _BUILDERS: dict[str, Callable[[Mapping[str, Any]], commands.Command | EdgeCommand]] = {
-    "/bridge/job/start": _start,
+    "/bridge/job/start": lambda v: commands.StartJob(_request(v)),
     "/bridge/job/cancel": lambda v: commands.CancelJob(v.get("request_id")),
     "/bridge/job/unload": lambda v: commands.UnloadJob(v.get("request_id")),
+    "/bridge/select": lambda v: commands.Select(_request(v)),
     "/bridge/job/list": lambda v: commands.AskJobs(v.get("request_id")),
     "/bridge/job/status": lambda v: commands.AskJobs(v.get("request_id")),
     "/bridge/transport/play": lambda _: commands.PlayTransport(),
@@ -202,5 +206,6 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any]], commands.Command | EdgeComman
     "/bridge/version": lambda _: commands.AskVersion(),
     "/bridge/status": lambda _: commands.AskStatus(),
     "/bridge/panic": lambda _: commands.Panic(),
+    **{a: _play(a.removeprefix(PLAY_PREFIX)) for a in INCOMING if a.startswith(PLAY_PREFIX)},
     **{a: _parameter(a.removeprefix(PARAM_PREFIX)) for a in INCOMING if a.startswith(PARAM_PREFIX)},
 }

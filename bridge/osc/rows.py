@@ -29,6 +29,7 @@ class Topic(StrEnum):
     TRANSPORT = "transport"
     PARAM = "param"
     MIDI = "midi"
+    SELECTION = "selection"
 
 
 ALL_TOPICS = "all"
@@ -99,5 +100,5 @@ class Outgoing:
     """Who hears it without having asked."""
     pairs: tuple[Argument, ...] = ()
     """Name/value pairs after the arguments, always all of them, in this order."""
-    open_pairs: bool = False
-    """Whether name/value pairs follow whose names may grow with the version."""
+    open_pairs: str = ""
+    """What the name/value pairs are that follow, whose names may grow with the version; empty where none follow."""

@@ -14,6 +14,7 @@ API_VERSION = 1
 OWN_PREFIX = "/bridge/"
 """What every address of ours begins with."""
 PARAM_PREFIX = OWN_PREFIX + "param/"
+PLAY_PREFIX = OWN_PREFIX + "play/"
 MAX_PORT = 65535
 MAX_ID_LENGTH = 128
 """Characters of a request id."""
@@ -77,8 +78,30 @@ def _parameter_row(p: Parameter) -> Incoming:
 
 
 _JOB = "/bridge/job/"
+_SELECTION = OWN_PREFIX + "selection"
 _TRANSPORT = "/bridge/transport"
 _CLOCK = "/bridge/clock"
+
+_JOB_ANSWERS = tuple(
+    _JOB + name
+    for name in (
+        *("accepted", "progress", "ready", "behind", "tempo", "key", "result", "quality"),
+        *("done", "failed", "cancelled", "unloaded"),
+    )
+)
+
+
+def _play_row(stem: str) -> Incoming:
+    what = "every stem" if stem == "all" else f"the {stem}"
+    return Incoming(
+        PLAY_PREFIX + stem,
+        (_PRESS,),
+        (_REPLY_TO,),
+        _JOB_ANSWERS,
+        f"starts a job with {what} of what is selected; its `request_id` is StemBridge's own",
+        trigger=True,
+    )
+
 
 INCOMING: dict[str, Incoming] = {
     row.address: row
@@ -87,13 +110,7 @@ INCOMING: dict[str, Incoming] = {
             _JOB + "start",
             (_ID, Argument("path", Kind.PATH)),
             _JOB_PAIRS,
-            tuple(
-                _JOB + name
-                for name in (
-                    *("accepted", "progress", "ready", "behind", "tempo", "key", "result", "quality"),
-                    *("done", "failed", "cancelled", "unloaded"),
-                )
-            ),
+            _JOB_ANSWERS,
             "separates, transcribes and plays a clip; `path2` is the other channel of a clip kept as two mono files",
         ),
         Incoming(
@@ -111,6 +128,14 @@ INCOMING: dict[str, Incoming] = {
             (_JOB + "cancelled", _JOB + "unloaded"),
             "ends what a job plays; an analysis that still runs is cancelled with it",
         ),
+        Incoming(
+            OWN_PREFIX + "select",
+            (Argument("path", Kind.PATH),),
+            _JOB_PAIRS,
+            (_SELECTION,),
+            "remembers a clip with all that `job/start` takes for it, until the next; a script sends it when the selection changes",
+        ),
+        *(_play_row(stem) for stem in (*Stem, "all")),
         Incoming(_JOB + "list", (_SOME_ID,), (_REPLY_TO,), (_JOB + "state",), "one answer a job"),
         Incoming(_JOB + "status", (_SOME_ID,), (_REPLY_TO,), (_JOB + "state",), "the same as `list`"),
         Incoming(
@@ -297,6 +322,13 @@ OUTGOING: dict[str, Outgoing] = {
             "the answer to `list` and `status`",
         ),
         Outgoing(
+            _SELECTION,
+            (_text("path"),),
+            "what is selected, as `select` takes it",
+            Topic.SELECTION,
+            open_pairs="pair that holds for it",
+        ),
+        Outgoing(
             _TRANSPORT,
             (
                 _number("seconds", "s"),
@@ -370,7 +402,7 @@ OUTGOING: dict[str, Outgoing] = {
         ),
         Outgoing("/bridge/pong", (Argument("token", Kind.ANY, optional=True),), "with the token that `ping` came with"),
         Outgoing("/bridge/version", (_text("app"), _whole("api")), "StemBridge's version and this table's"),
-        Outgoing("/bridge/status", (), "the daemon's counters", open_pairs=True),
+        Outgoing("/bridge/status", (), "the daemon's counters", open_pairs="counter"),
         Outgoing("/bridge/hello", (_text("app"), _whole("api")), "StemBridge has started; where the settings say"),
         Outgoing("/bridge/bye", (), "StemBridge leaves; to every subscriber"),
         Outgoing("/bridge/panic", (Argument("done", Kind.SWITCH),), "everything was silenced", Topic.MIDI),

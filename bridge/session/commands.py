@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from bridge.music.sound import Stem
 from bridge.music.tempo import Loop
 from bridge.session.request import JobRequest
 from bridge.units import Beats, Bpm, JobId, Seconds
@@ -53,6 +54,21 @@ class UnloadJob:
     """End what one job, or all, play; an analysis that still runs is cancelled with it."""
 
     id: JobId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """Remember what is to be played when somebody presses a button; nothing sounds."""
+
+    request: JobRequest
+    """Its id is empty: each job made of it has one of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaySelection:
+    """Start a job on what is selected."""
+
+    stems: tuple[Stem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +182,8 @@ Command = (
     StartJob
     | CancelJob
     | UnloadJob
+    | Select
+    | PlaySelection
     | AskJobs
     | TransportCommand
     | ClockCommand

@@ -1,5 +1,6 @@
 """What happens is said as the table has it, and read back whole."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,15 @@ from bridge.music.tempo import TempoMap, Transport
 from bridge.osc import codec, encode
 from bridge.osc.codec import OscMessage
 from bridge.osc.encode import Published
+from bridge.osc.parse import parse
 from bridge.osc.rows import Kind
 from bridge.osc.table import OUTGOING
 from bridge.session import events
-from bridge.session.commands import ClockOut
+from bridge.session.commands import ClockOut, Select
 from bridge.session.events import JobState, Stage
 from bridge.session.parameters import PARAMETERS
 from bridge.session.playback import InputChanged, PortChanged, SentNote
+from bridge.session.request import Follow, JobRequest, Sync, TranscriberName
 
 NONE = Measure(None, None)
 REPORT = QualityReport(
@@ -43,6 +46,23 @@ TRANSPORT = Transport(100.0, 2.0, playing=True, tempo=TempoMap.constant(90.0))
 NOTE = SentNote(("id", Stem.DRUMS), on=True, channel=10, pitch=36, velocity=100, due=1.0, lateness=0.0005)
 PORT = PortChanged("jack", "StemBridge", available=True, message="open")
 INPUT = InputChanged("jack", "StemBridge in:in", available=False, message="lost")
+SELECTED = JobRequest(
+    "",
+    Path("/music/a.wav"),
+    path2=Path("/music/b.wav"),
+    stems=(Stem.BASS, Stem.VOCALS),
+    start=2.5,
+    end=9.0,
+    at=-16.0,
+    rate=0.5,
+    bpm=97.5,
+    follow=Follow.TEMPO,
+    sync=Sync.TRANSPORT,
+    loop=True,
+    model="htdemucs_ft",
+    transcriber=TranscriberName.MONO,
+    parameters={"channel": 5.0, "threshold": 0.375, "swing": 0.625},
+)
 PUBLISHED = [
     *(encode.job_event(e) for e in EVENTS),
     encode.transport(TRANSPORT, 101.0),
@@ -56,6 +76,8 @@ PUBLISHED = [
     encode.port(PORT),
     encode.port(INPUT),
     encode.panic(),
+    encode.selection(SELECTED),
+    encode.selection(JobRequest("", Path("/music/a.wav"))),
 ]
 ANSWERS = [
     encode.job_state("id", JobState.RUNNING, Stage.SEPARATING, 0.5),
@@ -94,6 +116,12 @@ def test_every_outgoing_address_is_covered_here():
 def test_what_is_published_goes_to_the_topic_that_the_table_names():
     for topic, message in PUBLISHED:
         assert OUTGOING[message.address].topic is topic
+
+
+def test_a_selection_that_is_heard_can_be_sent_back():
+    for request in (SELECTED, JobRequest("", Path("/music/a.wav")), replace(SELECTED, at=None, at_s=-8.5)):
+        heard = encode.selection(request).message.arguments
+        assert parse(OscMessage("/bridge/select", heard)).command == Select(request)
 
 
 def test_notes_for_the_player_are_not_for_clients():

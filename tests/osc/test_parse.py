@@ -1,6 +1,7 @@
 """Messages to commands, and every way of getting one wrong."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,20 @@ def test_a_path_in_the_home_folder_is_completed_and_a_relative_one_explained():
     assert "does not run in the sender's folder" in message
 
 
+def test_a_selection_takes_what_a_job_takes_but_for_the_id():
+    assert command("/bridge/select", "/music/a.wav") == commands.Select(JobRequest("", Path("/music/a.wav")))
+    pairs = ("stem", "bass", "start", 2, "sync", "transport", "at", 16, "rate", 0.5, "threshold", 0.4)
+    assert command("/bridge/select", "/music/a.wav", *pairs).request == replace(start(*pairs), id="")
+    assert "end must lie after start" in refusal("/bridge/select", "/a.wav", "start", 3, "end", 2)
+    assert "path is missing" in refusal("/bridge/select")
+    assert "must be an absolute path" in refusal("/bridge/select", "a.wav")
+
+
+def test_a_button_may_say_where_its_answers_go():
+    message = OscMessage("/bridge/play/vocals", (1.0, "reply_to", "127.0.0.1:9000"))
+    assert parse(message) == Parsed(commands.PlaySelection((Stem.VOCALS,)), Peer("udp", "127.0.0.1", 9000))
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -153,6 +168,8 @@ def test_a_refusal_that_nobody_will_read_is_the_same_without_the_hint():
         ("/bridge/transport/play", commands.PlayTransport()),
         ("/bridge/transport/stop", commands.StopTransport()),
         ("/bridge/panic", commands.Panic()),
+        ("/bridge/play/bass", commands.PlaySelection((Stem.BASS,))),
+        ("/bridge/play/all", commands.PlaySelection(tuple(Stem))),
     ],
 )
 def test_a_trigger_takes_a_press_and_ignores_its_release(address, means):
@@ -172,6 +189,7 @@ def test_for_all_that_is_no_trigger_zero_is_data():
         "/bridge/transport/play",
         "/bridge/transport/stop",
         "/bridge/panic",
+        *(f"/bridge/play/{what}" for what in ("vocals", "drums", "bass", "other", "all")),
     }
 
 
