@@ -21,10 +21,12 @@ from bridge.app.selection_desk import SelectionDesk
 from bridge.app.settings import Settings
 from bridge.app.status import Counters, StatusDesk
 from bridge.app.transport_desk import TransportDesk
+from bridge.app.trigger_desk import TriggerDesk
 from bridge.inference.process import InferenceProcess, Patience
 from bridge.midi.client import PlayerProcess
 from bridge.music.tempo import Transport
 from bridge.osc import encode
+from bridge.osc.bystanders import Bystanders
 from bridge.osc.codec import OscMessage
 from bridge.osc.rows import Topic
 from bridge.osc.server import OscServer, Reporter, ServerOptions
@@ -98,6 +100,12 @@ class Daemon:
         )
         self._admission = Admission(self._book)
         self._selection = SelectionDesk(self._server, self._start)
+        self._triggers = TriggerDesk(
+            settings.midi_triggers,
+            words=settings.triggers.sysex,
+            obey=Bystanders(self._server, self).obey,
+            present=self._live.get,
+        )
         self._status = StatusDesk(self._player.report_statistics, self._processes, self._edges)
 
     async def run(self) -> None:
@@ -258,6 +266,7 @@ class Daemon:
                 self._server.publish(*encode.port(event))
             case MidiReceived():
                 self._project.take_midi(event)
+                self._triggers.take_midi(event)
             case PlayerStatistics():
                 self._status.take(event)
             case PlayerLost(message):

@@ -6,11 +6,12 @@ An unknown or wrong key is an error that names the key, the value, what was expe
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from platformdirs import user_cache_path, user_config_path, user_music_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from bridge.app.triggers import Trigger, read_trigger
 from bridge.clock.ableton import ANSWERS, AbletonSource
 from bridge.clock.ardour import ArdourSource
 from bridge.clock.bitwig import BitwigSource
@@ -129,6 +130,28 @@ class ClockSettings(_Section):
     send_link: bool = False
 
 
+class TriggerEntry(_Section):
+    """One message at the MIDI input and what it does."""
+
+    on: str
+    do: str
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        try:
+            read_trigger(self.on, self.do)
+        except BridgeError as error:
+            raise ValueError(error.message) from None
+        return self
+
+
+class TriggerSettings(_Section):
+    """What is done at the MIDI input's word."""
+
+    midi: list[TriggerEntry] = []
+    sysex: bool = True
+
+
 class ParameterSettings(_Section):
     """Live parameters at the start; a threshold below 0 leaves it to each transcriber."""
 
@@ -168,6 +191,7 @@ class Settings(_Section):
     output: OutputSettings = OutputSettings()
     transport: TransportSettings = TransportSettings()
     clock: ClockSettings = ClockSettings()
+    triggers: TriggerSettings = TriggerSettings()
     parameters: ParameterSettings = ParameterSettings()
     log: LogSettings = LogSettings()
 
@@ -190,6 +214,11 @@ class Settings(_Section):
     def recording_path(self) -> Path:
         """Where the recording backend writes."""
         return Path(self.midi.recording).expanduser() if self.midi.recording else self.output_folder / "recording.jsonl"
+
+    @property
+    def midi_triggers(self) -> list[Trigger]:
+        """What does what at the MIDI input."""
+        return [read_trigger(entry.on, entry.do) for entry in self.triggers.midi]
 
     @property
     def threshold(self) -> float | None:
@@ -256,6 +285,7 @@ def parse_settings(text: str, name: str) -> Settings:
 def _explain(location: tuple[str, ...], kind: str, value: object, message: str) -> str:
     """One wrong key in words: key, value, what was expected, the nearest valid key."""
     key = ".".join(location)
+    message = message.removeprefix("Value error, ")
     if kind != "extra_forbidden":
         return f"{key} = {value!r}: {message[:1].lower()}{message[1:]}"
     section = Settings.model_fields.get(location[0]) if len(location) > 1 else None

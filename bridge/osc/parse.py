@@ -23,6 +23,8 @@ from bridge.units import JobId
 
 _OVERRIDES = ("channel", "program", "threshold", *JOB_PARAMETERS)
 """Pairs of a job that stand for live parameters of its own."""
+MAX_WHOLE = 1 << 63
+"""No OSC number is larger, but words and files, which are parsed here too, can hold any."""
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 
@@ -85,6 +87,8 @@ def parse(message: OscMessage, *, hints: bool = True) -> Parsed:
     for number, value in enumerate(arguments, 1):
         if isinstance(value, float) and not math.isfinite(value):
             refuse(row, f"argument {number} is {value}, which is no number to work with")
+        if isinstance(value, int) and abs(value) > MAX_WHOLE:
+            refuse(row, f"argument {number} is a whole number of more than 64 bits")
     if row.trigger and arguments and isinstance(arguments[0], (int, float)):
         if not arguments[0]:
             return Parsed(None)

@@ -15,6 +15,7 @@ from bridge.osc.clients import ECHO_WINDOW, Client, Clients, Peer
 from bridge.osc.codec import OscMessage, Timed, decode
 from bridge.osc.codec import encode as to_bytes
 from bridge.osc.inbox import Inbox
+from bridge.osc.limit import ErrorLimit
 from bridge.osc.listen import bind_both, bind_udp
 from bridge.osc.parse import (
     Parsed,
@@ -57,12 +58,14 @@ class ServerOptions:
 class Reporter:
     """One requester, kept for as long as there is something to say to it; equal where its messages go to the same place."""
 
-    peer: Peer
+    peer: Peer | None
+    """None where nobody asked over OSC: refusals then go to those who listen to jobs, answers to nobody."""
     _server: "OscServer" = field(repr=False, compare=False)
 
     def send(self, message: OscMessage) -> None:
         """Send to wherever this requester wants its answers now; nothing happens if it has gone."""
-        self._server.send(self.peer, message)
+        if self.peer is not None:
+            self._server.send(self.peer, message)
 
     def refuse(self, request_id: str, address: str, error: BridgeError) -> None:
         """Refuse later what could not be decided at once, within the same share of errors."""
@@ -101,6 +104,7 @@ class OscServer:
         self._answering: tuple[Peer, OscMessage] | None = None
         """Whose message is being handled."""
         self._errors_left_out = 0
+        self._unasked_errors = ErrorLimit()
         self._reach = Reach(options.host, options.port)
         self._announce = tuple(_announced(text) for text in options.announce)
         self._tidying: asyncio.TimerHandle | None = None
@@ -173,6 +177,12 @@ class OscServer:
             "osc_scheduled": len(self._schedule),
         }
 
+    def reporter(self, peer: Peer | None) -> Reporter:
+        """Whom to tell of what was not asked for over OSC: an address, or nobody in particular; raises BridgeError as for `reply_to`."""
+        if peer is not None:
+            self._reach.check(peer)
+        return Reporter(peer, self)
+
     # Out
 
     def publish(self, topic: Topic, message: OscMessage, reporter: Reporter | None = None) -> None:
@@ -183,7 +193,7 @@ class OscServer:
         ever. So answer the sender first (`Reporter.send`), then publish.
         """
         targets = dict.fromkeys(self._clients.subscribers(topic))
-        if reporter is not None:
+        if reporter is not None and reporter.peer is not None:
             targets[self._clients.target(reporter.peer)] = None
         packet = to_bytes(message)
         for target in targets:
@@ -320,12 +330,16 @@ class OscServer:
         """Refuse what could not be read as messages."""
         self.refuse(error, sender, OscMessage(""))
 
-    def refuse(self, error: BridgeError, sender: Peer, message: OscMessage) -> None:
-        """Tell the requester, and only it, unless it has been told a lot already."""
+    def refuse(self, error: BridgeError, sender: Peer | None, message: OscMessage) -> None:
+        """Tell the requester, and only it, or where there is none who listens to jobs, unless they have been told a lot already."""
         now = time.monotonic()
-        limit = self._clients.get(sender, now).errors
+        limit = self._unasked_errors if sender is None else self._clients.get(sender, now).errors
         if not limit.take(now):
             self._errors_left_out += 1
+            return
+        if sender is None:
+            self.publish(Topic.JOB, encode.error(request_id(message), message.address, error))
+            log.info("%s refused: %s", shown(message.address), error)
             return
         to = reply_target(message) or sender
         if not self._reach.allows(to):

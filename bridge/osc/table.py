@@ -398,7 +398,8 @@ OUTGOING: dict[str, Outgoing] = {
         Outgoing(
             "/bridge/error",
             (_text("request_id"), _text("address"), _text("code"), _text("message")),
-            "what was refused and why; only to whoever asked, at most 20 a second",
+            "what was refused and why, at most 20 a second: only to whoever asked, or, where that was a MIDI trigger or a file in"
+            " the watched folder, to the subscribers of `job`",
         ),
         Outgoing("/bridge/pong", (Argument("token", Kind.ANY, optional=True),), "with the token that `ping` came with"),
         Outgoing("/bridge/version", (_text("app"), _whole("api")), "StemBridge's version and this table's"),

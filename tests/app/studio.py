@@ -1,5 +1,6 @@
 """A daemon between real peers: JACK, a synthesizer on its port, a client that hears all, models that can be held up."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,16 @@ class Studio:
 class OpenStudio:
     """Starts all of it, stops all of it."""
 
-    def __init__(self, folder: Path, server: JackServer, port: str, **inference: object) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        server: JackServer,
+        port: str,
+        sections: Mapping[str, Mapping[str, object]] | None = None,
+        **inference: object,
+    ) -> None:
         self._folder, self._server, self._port = folder, server, port
+        self._sections = sections or {}
         self._inference = inference
 
     def __enter__(self) -> Studio:
@@ -72,6 +81,7 @@ class OpenStudio:
                 **self._inference,
             },
             "log": {"level": "debug"},
+            **self._sections,
         }
         self._daemon = RunningDaemon(self._folder / "daemon", settings, self._server.environment)
         self._synth = MidiReceiver(self._server, f"{self._port}:out")
