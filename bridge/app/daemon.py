@@ -14,7 +14,7 @@ from importlib.metadata import version
 from typing import TypeVar
 
 from bridge.app import worker
-from bridge.app.admission import Admission
+from bridge.app.admission import Admission, Refuse
 from bridge.app.audience import OscAudience
 from bridge.app.options import initial_parameters, player_options
 from bridge.app.selection_desk import SelectionDesk
@@ -22,6 +22,7 @@ from bridge.app.settings import Settings
 from bridge.app.status import Counters, StatusDesk
 from bridge.app.transport_desk import TransportDesk
 from bridge.app.trigger_desk import TriggerDesk
+from bridge.app.watch_desk import WatchDesk
 from bridge.inference.process import InferenceProcess, Patience
 from bridge.midi.client import PlayerProcess
 from bridge.music.tempo import Transport
@@ -33,6 +34,7 @@ from bridge.osc.server import OscServer, Reporter, ServerOptions
 from bridge.session import commands
 from bridge.session.book import JobBook
 from bridge.session.commands import Command
+from bridge.session.job import Audience
 from bridge.session.live import LiveParameters
 from bridge.session.plan import Surroundings
 from bridge.session.playback import (
@@ -108,6 +110,8 @@ class Daemon:
         )
         self._status = StatusDesk(self._player.report_statistics, self._processes, self._edges)
 
+        self._watch = WatchDesk(settings.watch, self._server, self._admit, self._book.stop)
+
     async def run(self) -> None:
         """Serve until SIGINT or SIGTERM, then release every note and leave."""
         stop = asyncio.Event()
@@ -127,6 +131,7 @@ class Daemon:
                 serving = [
                     tasks.create_task(self._book.run(), name="jobs"),
                     tasks.create_task(self._project.run(), name="project"),
+                    tasks.create_task(self._watch.run(), name="watched folder"),
                 ]
                 await stop.wait()
                 for task in serving:
@@ -207,9 +212,11 @@ class Daemon:
 
     def _start(self, request: JobRequest, client: Reporter, address: str) -> None:
         """Accept a job, or refuse it, now with BridgeError or later in answer to an address."""
+        self._admit(request, OscAudience(self._server, client), partial(client.refuse, request.id, address))
+
+    def _admit(self, request: JobRequest, audience: Audience, refuse: Refuse) -> None:
         self._project.check(request)
-        audience = OscAudience(self._server, client)
-        self._admission.start(request, audience, partial(client.refuse, request.id, address))
+        self._admission.start(request, audience, refuse)
 
     def _retime(self, transport: Transport) -> None:
         """The notes follow the project at once, the analysis from its next segment on."""

@@ -6,11 +6,13 @@ An unknown or wrong key is an error that names the key, the value, what was expe
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from platformdirs import user_cache_path, user_config_path, user_music_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
+from bridge.app.intake_settings import TriggerSettings, WatchSettings
+from bridge.app.section import Section
 from bridge.app.triggers import Trigger, read_trigger
 from bridge.clock.ableton import ANSWERS, AbletonSource
 from bridge.clock.ardour import ArdourSource
@@ -28,19 +30,15 @@ ChannelNumber = Annotated[int, Field(ge=1, le=16)]
 MidiKey = Annotated[int, Field(ge=0, le=127)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class OscSettings(_Section):
+class OscSettings(Section):
     """Where OSC is listened for."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 9123
-    announce: list[str] = []
+    announce: list[str] = Field(default_factory=list)
 
 
-class MidiSettings(_Section):
+class MidiSettings(Section):
     """The virtual port and its timing."""
 
     backend: Literal["auto", "jack", "alsa", "coremidi", "windows", "recording"] = "auto"
@@ -54,7 +52,7 @@ class MidiSettings(_Section):
     recording: str = ""
 
 
-class ChannelSettings(_Section):
+class ChannelSettings(Section):
     """The MIDI channel of each stem."""
 
     vocals: ChannelNumber = DEFAULT_CHANNELS[Stem.VOCALS]
@@ -63,7 +61,7 @@ class ChannelSettings(_Section):
     other: ChannelNumber = DEFAULT_CHANNELS[Stem.OTHER]
 
 
-class InferenceSettings(_Section):
+class InferenceSettings(Section):
     """Separation and transcription."""
 
     model: Annotated[str, Field(min_length=1)] = "htdemucs"
@@ -78,7 +76,7 @@ class InferenceSettings(_Section):
     stall_s: Annotated[float, Field(ge=5, le=3600)] = 300.0
 
 
-class DrumSettings(_Section):
+class DrumSettings(Section):
     """The MIDI key of each drum."""
 
     kick: MidiKey = GENERAL_MIDI[Drum.KICK]
@@ -93,27 +91,27 @@ class DrumSettings(_Section):
     ride: MidiKey = GENERAL_MIDI[Drum.RIDE]
 
 
-class CacheSettings(_Section):
+class CacheSettings(Section):
     """What was analysed before."""
 
     folder: str = ""
     limit_gb: Annotated[float, Field(ge=0, le=100_000)] = 8.0
 
 
-class OutputSettings(_Section):
+class OutputSettings(Section):
     """Files that a job leaves."""
 
     folder: str = ""
     stem_format: Literal["wav16", "wav24", "wav32f", "flac", "mp3"] = "wav24"
 
 
-class TransportSettings(_Section):
+class TransportSettings(Section):
     """The internal clock at the start."""
 
     bpm: Annotated[float, Field(ge=20, le=999)] = 120.0
 
 
-class ClockSettings(_Section):
+class ClockSettings(Section):
     """Who says where the project is, where to find him, and who is told by us."""
 
     source: Annotated[ClockName, Field(strict=False)] = ClockName.AUTO
@@ -130,29 +128,7 @@ class ClockSettings(_Section):
     send_link: bool = False
 
 
-class TriggerEntry(_Section):
-    """One message at the MIDI input and what it does."""
-
-    on: str
-    do: str
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        try:
-            read_trigger(self.on, self.do)
-        except BridgeError as error:
-            raise ValueError(error.message) from None
-        return self
-
-
-class TriggerSettings(_Section):
-    """What is done at the MIDI input's word."""
-
-    midi: list[TriggerEntry] = []
-    sysex: bool = True
-
-
-class ParameterSettings(_Section):
+class ParameterSettings(Section):
     """Live parameters at the start; a threshold below 0 leaves it to each transcriber."""
 
     threshold: Annotated[float, Field(ge=-1, le=PARAMETERS["threshold"].maximum)] = -1.0
@@ -173,13 +149,13 @@ class ParameterSettings(_Section):
     chase: Annotated[int, Field(ge=0, le=1)] = 0
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     """What is written to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class Settings(_Section):
+class Settings(Section):
     """All of `config.toml`."""
 
     osc: OscSettings = OscSettings()
@@ -192,6 +168,7 @@ class Settings(_Section):
     transport: TransportSettings = TransportSettings()
     clock: ClockSettings = ClockSettings()
     triggers: TriggerSettings = TriggerSettings()
+    watch: WatchSettings = WatchSettings()
     parameters: ParameterSettings = ParameterSettings()
     log: LogSettings = LogSettings()
 

@@ -37,6 +37,8 @@ def test_the_shipped_file_explains_every_key() -> None:
         ("[channels]\nbass = 17", ["channels.bass", "17", "16"]),
         ("[parameters]\nvelocity = nan", ["parameters.velocity", "nan"]),
         ("[osc]\nport = 1\nport = 2", ["not TOML"]),
+        ("[watch]\nstem = 'voice'", ["watch.stem", "'voice'", "one or more of vocals, drums"]),
+        ("[watch]\nsettle_s = 0", ["watch.settle_s", "0", "0.1"]),
         ("[osc]\nprot = 1\n[channels]\nbass = 0", ["osc.prot", "channels.bass"]),
     ],
 )
