@@ -48,9 +48,14 @@ def keys(pads: Studio, server: JackServer) -> Iterator[MidiSender]:
 
 def tap(keys: MidiSender, key: int) -> None:
     """Press and release a key on channel 16; returns when it has left."""
-    before = len(keys.left)
-    keys.send((0.0, bytes((0x9F, key, 100))), (0.03, bytes((0x8F, key, 0))))
-    assert keys.wait_for(lambda: len(keys.left) == before + 2)
+    press, release = bytes((0x9F, key, 100)), bytes((0x8F, key, 0))
+
+    def releases() -> int:
+        return sum(left.data == release for left in list(keys.left))
+
+    before = releases()
+    keys.send((0.0, press), (0.03, release))
+    assert keys.wait_for(lambda: releases() > before)
 
 
 def test_without_a_selection_the_key_is_refused_and_those_who_listen_hear_why(pads: Studio, keys: MidiSender) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.midi.file_tempo import read_tempo
+from bridge.music.bars import bar_length
 from bridge.session.commands import ObserveClock, SetParameter, StartJob, UseTempoMap
 from bridge.units import Beats, Seconds
 from tests.alone import require
@@ -161,7 +162,7 @@ def test_signatures_are_told_with_the_tempi(reaper: Open, bridge: ScriptedBridge
     project.run(BACKGROUND)
     project.turn_until(lambda: bridge.of("clock/map"))
     tempo = read_tempo(Path(str(bridge.of("clock/map")[0].arguments[0])))
-    assert [tempo.beats_per_bar_at(Beats(beat)) for beat in (0.0, 7.9, 8.0, 15.0)] == [4, 4, 3, 3]
+    assert [bar_length(tempo.signatures, tempo.beats_per_bar, beat) for beat in (0.0, 7.9, 8.0, 15.0)] == [4, 4, 3, 3]
 
 
 # Jobs
