@@ -1,6 +1,5 @@
 """Tempo out: our transport as MIDI clock on the port, and into the Link session, for those who play along without a DAW."""
 
-import logging
 from collections.abc import Callable
 from typing import Protocol
 
@@ -8,8 +7,6 @@ from bridge.clock.link import LinkLeader
 from bridge.clock.master import MidiClockMaster, Timed
 from bridge.music.tempo import Transport
 from bridge.units import Bpm, HostTime, Seconds
-
-log = logging.getLogger("bridge.clock")
 
 AHEAD = Seconds(0.06)
 """Clock messages are with the player so long before their time: a busy event loop makes none late, and a stop takes no longer."""

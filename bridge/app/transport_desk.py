@@ -17,7 +17,7 @@ from bridge.clock.osc_source import OscOut
 from bridge.clock.project import ProjectClock
 from bridge.errors import BridgeError, ErrorCode
 from bridge.midi.file_tempo import read_tempo
-from bridge.music.tempo import TempoMap, Transport
+from bridge.music.tempo import Loop, TempoMap, Transport
 from bridge.osc import encode
 from bridge.osc.clients import Peer
 from bridge.osc.codec import OscMessage
@@ -132,7 +132,7 @@ class TransportDesk:
                 case commands.SetTempo(bpm):
                     self._clock.set_tempo(bpm)
                 case commands.SetLoop(start, end, on):
-                    self._clock.set_loop(start, end, on=on)
+                    self._clock.set_loop(Loop(start, end) if on else None)
         self._server.publish(*encode.transport(self.transport, self._now()), client)
 
     def carry_out(self, command: ClockCommand, client: Reporter) -> None:

@@ -11,9 +11,12 @@ MINIMUM_LOOP = Beats(1 / 16)
 """A 64th note; shorter loops are slips of the hand and would flood a synthesizer."""
 
 
-def check_loop(start: Beats, end: Beats, *, on: bool) -> None:
-    """Raise BridgeError BAD_ARGUMENT where a loop is to be on and is empty or all too short."""
-    if on and end - start < MINIMUM_LOOP:
+def check_loop(loop: Loop | None) -> None:
+    """Raise BridgeError BAD_ARGUMENT where a loop is empty or all too short."""
+    if loop is None:
+        return
+    start, end = loop
+    if end - start < MINIMUM_LOOP:
         raise BridgeError(
             ErrorCode.BAD_ARGUMENT,
             f"a loop from beat {start:g} to {end:g}: the end must be at least {MINIMUM_LOOP:g} beats after the start",
@@ -21,7 +24,12 @@ def check_loop(start: Beats, end: Beats, *, on: bool) -> None:
 
 
 class InternalClock:
-    """Position in beats is what stays when the tempo changes, as in a DAW whose project has one tempo."""
+    """Position in beats is what stays when the tempo changes, as in a DAW whose project has one tempo.
+
+    It is moved as a `bridge.clock.observation.ClockSource` is.
+    """
+
+    tells_tempo = True
 
     def __init__(self, bpm: Bpm, now: Callable[[], HostTime], on_change: Callable[[Transport], None]) -> None:
         self._now = now
@@ -33,40 +41,28 @@ class InternalClock:
         """How the project runs, as of the last change."""
         return self._transport
 
-    @property
-    def bpm(self) -> Bpm:
-        """The tempo."""
-        return self._transport.tempo.bpm
-
     def play(self) -> None:
         """Roll from here; nothing changes if it rolls."""
         if not self._transport.playing:
             self._set(replace(self._here(), playing=True))
 
-    def stop(self) -> None:
+    def halt(self) -> None:
         """Park here."""
         self._set(replace(self._here(), playing=False))
 
-    def locate(self, beats: Beats) -> None:
-        """Go to a beat, rolling or not."""
+    def locate(self, beats: Beats, seconds: Seconds) -> None:
+        """Go to a beat, rolling or not; our own tempo says at which second it lies."""
+        del seconds
         here = self._here()
         self._set(replace(here, seconds=here.tempo.seconds_at(beats)))
 
     def set_tempo(self, bpm: Bpm) -> None:
         """Change the tempo; the beat under the playhead stays."""
-        here = self._here()
-        tempo = TempoMap.constant(bpm, here.tempo.beats_per_bar)
-        self._set(replace(here, tempo=tempo, seconds=tempo.seconds_at(here.tempo.beats_at(here.seconds))))
+        self.set_map(TempoMap.constant(bpm, self._transport.tempo.beats_per_bar))
 
-    def set_loop(self, start: Beats, end: Beats, *, on: bool) -> None:
-        """Repeat from start to end, or stop repeating.
-
-        Raises:
-            BridgeError: BAD_ARGUMENT where the loop is to be on and is empty or all too short.
-
-        """
-        check_loop(start, end, on=on)
-        self._set(replace(self._here(), loop=Loop(start, end) if on else None))
+    def set_loop(self, loop: Loop | None) -> None:
+        """Repeat this loop, or stop repeating."""
+        self._set(replace(self._here(), loop=loop))
 
     def set_map(self, tempo: TempoMap) -> None:
         """Use this tempo map; the beat under the playhead stays."""

@@ -1,5 +1,6 @@
 """What the sources that DAWs feed over OSC have in common. The addresses of one DAW stand in a file of its own."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from math import inf
 from typing import ClassVar, NamedTuple
@@ -23,7 +24,7 @@ Send = Callable[[Sequence[OscOut]], None]
 """Sends to where the DAW listens, from the socket at which its answers are read."""
 
 
-class OscSource(Listener):
+class OscSource(Listener, ABC):
     """Takes the messages that it knows, and asks for them while nobody is heard."""
 
     port: ClassVar[int]
@@ -48,9 +49,9 @@ class OscSource(Listener):
         if messages:
             self._send(messages)
 
+    @abstractmethod
     def receive(self, host: HostTime, address: str, arguments: Sequence[OscValue]) -> bool:
         """Take a message that arrived at `host`; False where this DAW has no such address."""
-        raise NotImplementedError
 
     def _hear_tempo(self, host: HostTime, bpm: float | None) -> None:
         if bpm is not None and bpm > 0:

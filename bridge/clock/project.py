@@ -80,8 +80,7 @@ class ProjectClock:
     @property
     def knows_tempo(self) -> bool:
         """Whether beats are known, not just seconds; where they are not, nothing can be placed by beats."""
-        follower = self._followers.get(self.source)
-        return follower is None or follower.source.tells_tempo or self._mapped or self._said
+        return self._leader.tells_tempo or self._mapped or self._said
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -179,26 +178,18 @@ class ProjectClock:
         self._leader.play()
 
     def stop(self) -> None:
-        leader = self._leader
-        if isinstance(leader, InternalClock):
-            leader.stop()
-        elif self.locked:
-            leader.halt()
+        if self.locked:
+            self._leader.halt()
         else:
             self._park(self._now())
 
     def locate(self, beats: Beats) -> None:
-        leader = self._leader
-        if isinstance(leader, InternalClock):
-            leader.locate(beats)
-        else:
-            leader.locate(beats, self._transport.tempo.seconds_at(beats))
+        self._leader.locate(beats, self._transport.tempo.seconds_at(beats))
 
     def set_tempo(self, bpm: Bpm) -> None:
         """Where the source tells no tempo of its own, this is how it is told."""
-        leader = self._leader
-        if isinstance(leader, InternalClock) or leader.tells_tempo:
-            leader.set_tempo(bpm)
+        if self._leader.tells_tempo:
+            self._leader.set_tempo(bpm)
             return
         if self._mapped:
             raise BridgeError(
@@ -215,14 +206,10 @@ class ProjectClock:
         """Keep `auto` from following this source, or no longer."""
         (self._choice.barred.add if on else self._choice.barred.discard)(name)
 
-    def set_loop(self, start: Beats, end: Beats, *, on: bool) -> None:
-        """Also raises BAD_ARGUMENT where the loop is to be on and is all too short."""
-        check_loop(start, end, on=on)
-        leader = self._leader
-        if isinstance(leader, InternalClock):
-            leader.set_loop(start, end, on=on)
-        else:
-            leader.set_loop(Loop(start, end) if on else None)
+    def set_loop(self, loop: Loop | None) -> None:
+        """Also raises BAD_ARGUMENT where the loop is all too short."""
+        check_loop(loop)
+        self._leader.set_loop(loop)
 
     def set_map(self, tempo: TempoMap | None) -> None:
         """Read all positions through this tempo map, as a file or the DAW's script gives it; None: as heard."""

@@ -102,17 +102,31 @@ class Sequencer:
         loaded = self._parts.get(part)
         if loaded is None:
             return
-        notes = list(notes)
+        notes, withdrawn = list(notes), set(withdrawn)
+        if withdrawn:
+            self._rename(loaded, withdrawn, notes)
         for key in withdrawn:
-            heir = min((n.key for n in notes if n.pitch == key[1]), key=lambda k: abs(k[0] - key[0]), default=None)
-            if heir is not None and abs(heir[0] - key[0]) < _BESIDE and heir not in loaded.notes:
-                loaded.rename(key, heir)
             self._release(loaded, loaded.withdraw(key))
         for note in notes:
             loaded.add(note)
         loaded.known = tuple(known)
         loaded.look_again()
         loaded.complete = loaded.complete or complete
+
+    @staticmethod
+    def _rename(loaded: Loaded, withdrawn: set[NoteKey], notes: Sequence[Note]) -> None:
+        """Let what was played by a withdrawn note be known as the one that is given in its stead."""
+        sounding = {s.key for s in loaded.sounding.values()}
+        for key in withdrawn:
+            if key not in sounding and not any(key in during.handled for during in loaded.passes):
+                continue
+            heirs = [
+                n.key
+                for n in notes
+                if n.pitch == key[1] and abs(n.onset - key[0]) < _BESIDE and n.key not in loaded.notes
+            ]
+            if heirs:
+                loaded.rename(key, min(heirs, key=lambda heir: abs(heir[0] - key[0])))
 
     def launch(self, parts: Sequence[PartId], start: HostTime) -> None:
         """Start these parts together at `start`, or on the beat or bar that follows it."""

@@ -11,7 +11,7 @@ import pytest
 from bridge.clock.jack_transport import JackTransportSource, believable, told_beats
 from bridge.clock.project import ProjectClock
 from bridge.errors import BridgeError, ErrorCode
-from bridge.music.tempo import Transport
+from bridge.music.tempo import Loop, Transport
 from bridge.units import Beats, Bpm, HostTime
 from tests.clock.jack_roller import Roller
 from tests.jack_peer import JackServer, jack_server
@@ -121,7 +121,7 @@ def test_our_commands_move_jacks_transport(rig: Rig) -> None:
         rig.clock.stop()
         assert roller.wait_for(lambda: not roller.cycles[-1][2])
         with pytest.raises(BridgeError, match="follows JACK transport") as refusal:
-            rig.clock.set_loop(Beats(0.0), Beats(4.0), on=True)
+            rig.clock.set_loop(Loop(Beats(0.0), Beats(4.0)))
         assert refusal.value.code is ErrorCode.NOT_SUPPORTED
         assert not rig.clock.knows_tempo, "nobody here is a timebase master"
         rig.clock.set_tempo(Bpm(99.0))

@@ -9,7 +9,7 @@ from bridge.clock.observe import ObservedSource
 from bridge.clock.project import ProjectClock
 from bridge.clock.reaper import ReaperSource
 from bridge.errors import BridgeError, ErrorCode
-from bridge.music.tempo import TempoMap, TempoPoint, Transport
+from bridge.music.tempo import Loop, TempoMap, TempoPoint, Transport
 from bridge.units import Beats, Bpm, HostTime, Seconds
 
 
@@ -205,13 +205,13 @@ def test_the_daw_in_charge_is_named_where_a_command_is_refused(desk: Desk) -> No
         desk.clock.stop,
         lambda: desk.clock.locate(Beats(4.0)),
         lambda: desk.clock.set_tempo(Bpm(90.0)),
-        lambda: desk.clock.set_loop(Beats(0.0), Beats(4.0), on=True),
+        lambda: desk.clock.set_loop(Loop(Beats(0.0), Beats(4.0))),
     ):
         with pytest.raises(BridgeError, match=r"follows MIDI clock.*internal") as refusal:
             command()
         assert refusal.value.code is ErrorCode.NOT_SUPPORTED
     with pytest.raises(BridgeError, match="beat 4 to 4"):
-        desk.clock.set_loop(Beats(4.0), Beats(4.0), on=True)
+        desk.clock.set_loop(Loop(Beats(4.0), Beats(4.0)))
 
 
 def test_a_project_that_goes_on_without_its_clock_can_be_stopped(desk: Desk) -> None:
