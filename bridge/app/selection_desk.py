@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 from bridge.music.sound import Stem
 from bridge.osc import encode
+from bridge.osc.addresses import PLAY_PREFIX
 from bridge.osc.codec import OscMessage
 from bridge.osc.server import OscServer, Reporter
-from bridge.osc.table import PLAY_PREFIX
 from bridge.session.request import JobRequest
 from bridge.session.selection import Selection
 

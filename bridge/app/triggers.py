@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from bridge.errors import BridgeError, ErrorCode
 from bridge.midi.trigger import MidiPattern, read_pattern
+from bridge.osc.addresses import PARAM_PREFIX, PLAY_PREFIX
 from bridge.osc.client import message_from_words
 from bridge.osc.codec import OscMessage
 from bridge.osc.parse import parse
-from bridge.osc.table import PARAM_PREFIX, PLAY_PREFIX
 from bridge.osc.words import nearest
 from bridge.session.parameters import PARAMETERS, Parameter
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bridge.errors import BridgeError, ErrorCode
+from bridge.osc.addresses import MAX_ID_LENGTH, MAX_PORT
 from bridge.osc.clients import Peer
 from bridge.osc.codec import Value
 from bridge.osc.rows import Argument, Incoming, Kind
-from bridge.osc.table import MAX_ID_LENGTH, MAX_PORT
 from bridge.osc.words import nearest, shown
 
 _MAX_TEXT = 4096

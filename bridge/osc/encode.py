@@ -8,9 +8,10 @@ from bridge.errors import BridgeError
 from bridge.music.quality import QUALITY_SCHEMA, Measure, QualityReport
 from bridge.music.sound import Stem
 from bridge.music.tempo import TempoMap, Transport
+from bridge.osc.addresses import API_VERSION, PARAM_PREFIX
 from bridge.osc.codec import OscMessage, Value
+from bridge.osc.outgoing import UNDEFINED
 from bridge.osc.rows import Topic
-from bridge.osc.table import API_VERSION, PARAM_PREFIX, UNDEFINED
 from bridge.osc.words import shorten
 from bridge.session import events
 from bridge.session.commands import ClockOut

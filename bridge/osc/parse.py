@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 from bridge.errors import BridgeError, ErrorCode
 from bridge.music.sound import Stem
 from bridge.music.tempo import Loop
+from bridge.osc.addresses import MAX_ID_LENGTH, PARAM_PREFIX, PLAY_PREFIX
 from bridge.osc.arguments import ArgumentReader, parse_peer, refuse
 from bridge.osc.clients import Peer
 from bridge.osc.codec import OscMessage, Value
 from bridge.osc.rows import ALL_TOPICS, Kind, Topic
-from bridge.osc.table import INCOMING, MAX_ID_LENGTH, PARAM_PREFIX, PLAY_PREFIX
+from bridge.osc.table import INCOMING
 from bridge.osc.words import nearest, shorten, shown
 from bridge.session import commands
 from bridge.session.commands import ClockName, ClockOut

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from bridge.errors import BridgeError, ErrorCode
 from bridge.osc import encode
+from bridge.osc.addresses import OWN_PREFIX
 from bridge.osc.arguments import parse_peer
 from bridge.osc.clients import ECHO_WINDOW, Client, Clients, Peer
 from bridge.osc.codec import OscMessage, Timed, decode
@@ -30,7 +31,7 @@ from bridge.osc.parse import (
 from bridge.osc.reach import Reach
 from bridge.osc.rows import Topic
 from bridge.osc.schedule import Schedule
-from bridge.osc.table import INCOMING, OWN_PREFIX, only_sent
+from bridge.osc.table import INCOMING, only_sent
 from bridge.osc.tcp import TcpPort
 from bridge.osc.udp import UdpPort
 from bridge.osc.words import shown

@@ -275,7 +275,7 @@ def roll(ear: Ear, ardour: Ardour, source: str, seconds: float) -> None:
     else:
         ardour.go_on()
     ear.wait_until(lambda: ear.of("clock")[-1].arguments[:2] == (source, 1), what=f"the clock {source}")
-    time.sleep(seconds + 0.5)
+    ear.wait_until(lambda: float(ear.of("transport")[-1].arguments[0]) > seconds + 0.5, seconds + 30, "the clip's end")
     if source == "jack":
         ear.send("/bridge/transport/stop")
     ardour.go_on()

@@ -3,11 +3,9 @@
 Run as a program, this file is that process.
 """
 
-import os
 import random
 import subprocess
 import sys
-import time
 from typing import Self
 
 from tests.jack_peer import JackServer
@@ -23,6 +21,7 @@ class ClickSynth:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.app.click_synth", server.name, str(delay_ms), str(jitter_ms), str(level)],
             env=server.environment,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -63,8 +62,8 @@ def main(server: str, delay_ms: float, jitter_ms: float, level: float) -> None:
 
     with client:
         print("ready", flush=True)
-        while os.getppid() != 1:
-            time.sleep(0.05)
+        # Until whoever started us is gone, and the other end of the pipe with it.
+        sys.stdin.read()
 
 
 if __name__ == "__main__":

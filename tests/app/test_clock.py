@@ -16,7 +16,6 @@ from bridge.midi.file_read import read_notes
 from bridge.osc.codec import OscMessage, decode, encode
 from tests.app.studio import Studio
 from tests.clock.jack_roller import Roller
-from tests.daemon_peer import Ear
 from tests.jack_peer import JackServer, MidiReceiver
 from tests.midi.jack_sender import MidiSender
 
@@ -60,11 +59,11 @@ def median(values: list[float]) -> float:
     return sorted(map(abs, values))[len(values) // 2]
 
 
-class Script:
-    """A DAW's script that tells 30 times a second how its project is, from a thread of its own."""
+class Teller:
+    """A DAW that tells so many times a second how its project is, from a thread of its own; `tell` takes the project's second."""
 
-    def __init__(self, ear: Ear, bpm: float) -> None:
-        self._ear, self._bpm = ear, bpm
+    def __init__(self, rate: float, tell: Callable[[float], None]) -> None:
+        self._rate, self._tell = rate, tell
         self._end = Event()
         self.begun = 0.0
         self._thread = Thread(target=self._run)
@@ -82,9 +81,8 @@ class Script:
         return host - self.begun
 
     def _run(self) -> None:
-        while not self._end.wait(1 / 30):
-            seconds = self.seconds(time.perf_counter())
-            self._ear.send("/bridge/clock/observe", seconds, seconds * self._bpm / 60, self._bpm, 1)
+        while not self._end.wait(1 / self._rate):
+            self._tell(self.seconds(time.perf_counter()))
 
 
 def test_the_clock_is_told_and_a_wrong_name_explained(studio: Studio) -> None:
@@ -104,7 +102,7 @@ def test_any_script_is_a_clock_and_its_end_is_a_loss_that_is_played_on_for_2_s(l
     studio, onsets = loaded
     ear, synth = studio.ear, studio.synth
     ear.send("/bridge/clock/source", "auto")
-    with Script(ear, 120.0) as script:
+    with Teller(30, lambda s: ear.send("/bridge/clock/observe", s, s * 2, 120.0, 1)) as script:
         assert synth.wait_for(lambda: len(synth.ons) >= 5)
         assert ear.of("clock")[-1].arguments == ("osc", 1, "auto")
     ended = time.perf_counter()
@@ -168,16 +166,16 @@ def test_what_reaper_sends_leads_and_is_no_error(loaded) -> None:
     studio, _ = loaded
     ear, synth = studio.ear, studio.synth
     ear.send("/bridge/clock/source", "reaper")
-    begun = time.perf_counter()
-    while time.perf_counter() < begun + 2.5:
-        ear.send("/time", time.perf_counter() - begun)
-        ear.send("/track/1/vu", 0.3)
-        ear.send("/play", 1.0)
-        time.sleep(0.09)
+
+    def tell(seconds: float) -> None:
+        for address, value in (("/time", seconds), ("/track/1/vu", 0.3), ("/play", 1.0)):
+            ear.send(address, value)
+
+    with Teller(11, tell):
+        assert synth.wait_for(lambda: len(synth.ons) >= 3, 10)
     ear.send("/play", 0.0)
     ear.send("/stop", 1.0)
     assert synth.wait_for(lambda: not synth.sounding(), 1)
-    assert len(synth.ons) >= 3
     assert not ear.of("error")
     ear.send("/bridge/transport/tempo", 90)
     assert "follows REAPER" in str(ear.wait("error").arguments[3])

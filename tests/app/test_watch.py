@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from bridge.app.watch_files import WatchFiles
 from bridge.app.watch_orders import OrderReader
 from bridge.app.watch_scan import scan
 from bridge.midi.file_read import read_notes
+from bridge.osc.codec import Value
 from tests.app.studio import OpenStudio, Studio
 from tests.daemon_peer import Ear, RunningDaemon
 from tests.jack_peer import JackServer
@@ -48,10 +50,28 @@ def wait_for(ear: Ear, path: Path, timeout: float = 30.0) -> Path:
     return path
 
 
-def settled(ear: Ear) -> None:
-    """Several looks later, and with whatever the last one caused."""
-    time.sleep(SETTLE + 0.6)
+_MARKERS = count(1)
+
+
+def settled(ear: Ear, folder: Path) -> None:
+    """What lay in the folder has been looked at until it was settled: so has a file that came after it, and is refused."""
+    marker = folder / f"marker {next(_MARKERS)}.wav"
+    marker.write_text("no audio")
+    wait_for(ear, marker.with_suffix(".error.txt"))
     ear.ask("/bridge/ping", answer="pong")
+
+
+def stays(ear: Ear, predicate: Callable[[], bool], seconds: float = 2 * (SETTLE + 0.6)) -> None:
+    """Several looks long something is so; nothing tells that it never will be otherwise."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        ear.ask("/bridge/ping", answer="pong")
+        assert predicate()
+
+
+def errors(ear: Ear) -> list[tuple[Value, ...]]:
+    """All but the markers'."""
+    return [h.arguments for h in ear.of("error") if "marker " not in str(h.arguments[3])]
 
 
 def jobs(ear: Ear) -> int:
@@ -63,7 +83,7 @@ def test_a_bounce_becomes_stem_and_notes_next_to_it_once_and_silently(watching: 
     midi = wait_for(ear, folder / "Take 1.stem-vocals.mid")
     assert wait_for(ear, folder / "Take 1.stem-vocals.wav").stat().st_size > 6 * 44100
     assert abs(len(read_notes(midi)) - len(notes)) <= 2
-    settled(ear)
+    settled(ear, folder)
     assert jobs(ear) == 1
     assert ear.of("job/unloaded")[0].arguments[1] == "stopped"
     assert not watching.synth.ons
@@ -83,19 +103,20 @@ def test_a_bounce_that_is_still_being_written_is_waited_for(watching: Studio, fo
             time.sleep(SETTLE / 2)
             assert jobs(ear) == 0
     wait_for(ear, folder / "slow.stem-vocals.mid")
-    settled(ear)
+    settled(ear, folder)
     assert jobs(ear) == 1
-    assert not ear.of("error")
+    assert not errors(ear)
 
 
 def test_a_copy_that_stalls_before_it_opens_as_audio_is_no_error_yet(watching: Studio, folder: Path, ear: Ear) -> None:
     whole = watching.song(5).read_bytes()
     (folder / "stalled.wav").write_bytes(whole[:20])
-    time.sleep(SETTLE * 3)
+    settled(ear, folder)
+    settled(ear, folder)
     (folder / "stalled.wav").write_bytes(whole)
     wait_for(ear, folder / "stalled.stem-vocals.mid")
     assert not (folder / "stalled.error.txt").exists()
-    assert not ear.of("error")
+    assert not errors(ear)
 
 
 def test_a_job_file_that_says_when_plays_as_it_says(watching: Studio, folder: Path, ear: Ear) -> None:
@@ -120,8 +141,8 @@ def test_a_wrong_job_file_gets_an_error_next_to_it_and_its_repair_the_results(
     assert error == f"bad_argument: {message}\n"
     ear.send("/bridge/job/start", "x", str(folder / "wrong.wav"), "stem", "voice")
     assert ear.wait("error", count=2).arguments[3] == message
-    settled(ear)
-    assert len(ear.of("error")) == 2
+    settled(ear, folder)
+    assert len(errors(ear)) == 2
     assert jobs(ear) == 0
     (folder / "wrong.json").write_text('{"stem": "other"}')
     wait_for(ear, folder / "wrong.stem-other.mid")
@@ -131,8 +152,8 @@ def test_a_wrong_job_file_gets_an_error_next_to_it_and_its_repair_the_results(
 def test_what_is_no_audio_is_said_once_and_done_when_it_becomes_audio(watching: Studio, folder: Path, ear: Ear) -> None:
     (folder / "text.wav").write_text("no audio at all")
     assert "is not audio" in wait_for(ear, folder / "text.error.txt").read_text()
-    settled(ear)
-    assert [h.arguments[2] for h in ear.of("error")] == ["bad_audio"]
+    settled(ear, folder)
+    assert [code for _, _, code, _ in errors(ear)] == ["bad_audio"]
     write_melody(folder / "text.wav", 4)
     wait_for(ear, folder / "text.stem-vocals.mid")
     ear.wait_until(lambda: not (folder / "text.error.txt").exists())
@@ -157,14 +178,14 @@ def test_a_cancelled_job_says_so_and_is_not_begun_again(watching: Studio, folder
     ear.send("/bridge/job/cancel", job)
     assert "was cancelled" in wait_for(ear, folder / "stopped.error.txt").read_text()
     watching.open_gate()
-    settled(ear)
+    settled(ear, folder)
     assert jobs(ear) == 1
 
 
 def test_links_are_not_followed(watching: Studio, folder: Path, ear: Ear) -> None:
     (folder / "link.wav").symlink_to(watching.song(5))
     (folder / "linked.json").write_text('{"path": "link.wav"}')
-    settled(ear)
+    settled(ear, folder)
     assert jobs(ear) == 0
     (folder / "link.wav").unlink()
     (folder / "linked.json").unlink()
@@ -176,12 +197,11 @@ def test_a_folder_that_goes_away_is_said_once_and_taken_up_again(watching: Studi
     away = folder.with_name("away")
     folder.rename(away)
     assert ear.wait("error").arguments[2] == "disk"
-    settled(ear)
-    assert len(ear.of("error")) == 1
+    stays(ear, lambda: len(errors(ear)) == 1)
     away.rename(folder)
     write_melody(folder / "back.wav", 4)
     wait_for(ear, folder / "back.stem-vocals.mid")
-    settled(ear)
+    settled(ear, folder)
     assert jobs(ear) == 1, "what was done before the folder went away was done again"
 
 
@@ -209,14 +229,11 @@ def test_thousands_of_files_keep_nobody_waiting(watching: Studio, folder: Path, 
 
 def test_another_daemon_finds_nothing_left_to_do(watching: Studio, folder: Path, ear: Ear, tmp_path: Path) -> None:
     """The last test of this file: what all the others left is done."""
-    settled(ear)
+    settled(ear, folder)
     watch = {"folder": str(folder), "settle_s": SETTLE, "poll_s": 0.1}
     with (
         RunningDaemon(tmp_path, {"watch": watch, "midi": {"backend": "recording"}}) as daemon,
         daemon.ear("job") as other,
     ):
-        settled(other)
-        settled(other)
-        assert not other.of("job/accepted")
-        assert not other.of("error")
+        stays(other, lambda: not other.of("job/accepted") and not other.of("error"))
     assert jobs(ear) == 0
