@@ -2,7 +2,8 @@
 
 The rooms, upper ones importing only lower ones, rooms on one line never each other:
 
-    app          settings, daemon (the only place that constructs things), command line, doctor, demo
+    app          settings, daemon (the only place that constructs things), the desks that carry out commands, triggers and
+                 the watched folder, command line, calibration, doctor, demo
     osc | inference | midi | clock | audio | cache
                  the edges: the wire, the heavy libraries (own process), the ports (own process), time, files, what was analysed before
     session      what happens to a job: request, events, book, pipeline, Protocols that the edges fulfil
