@@ -111,8 +111,7 @@ def test_a_bounce_that_is_still_being_written_is_waited_for(watching: Studio, fo
 def test_a_copy_that_stalls_before_it_opens_as_audio_is_no_error_yet(watching: Studio, folder: Path, ear: Ear) -> None:
     whole = watching.song(5).read_bytes()
     (folder / "stalled.wav").write_bytes(whole[:20])
-    settled(ear, folder)
-    settled(ear, folder)
+    stays(ear, lambda: not (folder / "stalled.error.txt").exists(), SETTLE * 3)
     (folder / "stalled.wav").write_bytes(whole)
     wait_for(ear, folder / "stalled.stem-vocals.mid")
     assert not (folder / "stalled.error.txt").exists()
